@@ -1,0 +1,50 @@
+# The front door. Every target installs and builds what it needs, and nothing more.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# Node 26 comes as an optional npm dependency, so that the machine's own Node only has to run npm.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+node_modules/.package-lock.json: package.json package-lock.json .npmrc
+	@echo "installing npm packages"
+	@npm ci --no-progress --loglevel=error
+	@touch $@
+
+.PHONY: install
+install: node_modules/.package-lock.json ## Install the npm packages of the lock file
+
+# One Go module per tool: `make tools/bin/notation`. The tool's import path is the `tool` line of its module.
+tools/bin/%: tools/%/go.mod tools/%/go.sum
+	@echo "building $* (first time only)"
+	@mkdir -p tools/bin
+	@cd tools/$* && CGO_ENABLED=0 go build -trimpath -o ../bin/$* "$$(go list tool)"
+
+.PHONY: test
+test: install tools/bin/notation tools/bin/olareg ## Everything that CI runs
+	@node tools/gate.ts
+
+.PHONY: demo
+demo: install tools/bin/notation tools/bin/olareg ## Real images, real signatures, judged over mutual TLS
+	@node testing/demo/main.ts $(ARGS)
+
+.PHONY: demo-serve
+demo-serve: install tools/bin/notation tools/bin/olareg ## The same, left running, with the curl line to use
+	@node testing/demo/main.ts --serve
+
+.PHONY: bench
+bench: install tools/bin/notation tools/bin/olareg tools/bin/vegeta ## Measure the load targets
+	@node bench/main.ts $(ARGS)
+
+.PHONY: format
+format: install ## Write every file as prettier wants it
+	@prettier --write --log-level warn .
+
+.PHONY: clean
+clean: ## Remove what was installed and built
+	@rm -rf node_modules tools/bin

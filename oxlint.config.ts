@@ -1,0 +1,123 @@
+import { defineConfig, type OxlintOverride } from "oxlint";
+
+/** Where one room of `provider/` may import from: the arrows of docs/architecture.md, nothing else. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  image: [],
+  verdict: ["image"],
+  protocol: ["verdict", "image"],
+  trust: ["verdict", "image", "lib"],
+  registry: ["verdict", "image", "lib"],
+  evidence: ["registry", "verdict", "image", "lib"],
+  notation: ["evidence", "registry", "trust", "verdict", "image", "lib"],
+  verify: ["notation", "evidence", "registry", "trust", "protocol", "verdict", "image", "lib"],
+  telemetry: ["verify", "notation", "registry", "trust", "verdict", "lib"],
+  http: ["verify", "telemetry", "protocol", "verdict", "lib"],
+  config: ["trust", "image", "lib"],
+};
+
+/** Rooms, and single files of rooms, that decide without input or output: no Node module but node:crypto. */
+const PURE = [
+  "protocol/",
+  "image/",
+  "verdict/",
+  "evidence/envelope",
+  "notation/interpret",
+  "trust/policy",
+];
+
+/** Dangerous or costly modules, and the one file that may import each. */
+const SINGLE_USE: readonly { readonly group: readonly string[]; readonly file: string }[] = [
+  { group: ["node:child_process"], file: "provider/notation/run.ts" },
+  { group: ["undici", "node:dns", "node:dns/*"], file: "provider/registry/http.ts" },
+];
+
+/** The rules of one file pattern: a later block replaces an earlier one, so each carries the whole list. */
+function restricted(room: string, file?: string): NonNullable<OxlintOverride["rules"]> {
+  const allowed = ROOMS[room];
+  const patterns = SINGLE_USE.filter((use) => use.file !== file).map((use) => ({
+    group: [...use.group],
+    message: `only ${use.file} may import this`,
+  }));
+  if (allowed !== undefined) {
+    const forbidden = [...Object.keys(ROOMS), "testing", "bench"].filter(
+      (other) => other !== room && !allowed.includes(other),
+    );
+    patterns.push({
+      group: [...forbidden.map((other) => `../**/${other}/**`), "../main.ts", "../serve.ts"],
+      message: `provider/${room} may import only: ${allowed.join(", ") || "nothing of another room"}`,
+    });
+  }
+  const path = file?.replace(/^provider\//, "") ?? `${room}/`;
+  if (PURE.some((pure) => path.startsWith(pure))) {
+    patterns.push({
+      group: ["node:*", "node:*/**", "!node:crypto", "!node:buffer"],
+      message: "this code decides and does no input or output",
+    });
+  }
+  return { "no-restricted-imports": ["error", { patterns }] };
+}
+
+const TESTS = ["**/*.test.ts", "testing/**", "bench/**", "tools/**"];
+
+const purefiles = PURE.filter((pure) => !pure.endsWith("/")).map((pure) => `provider/${pure}.ts`);
+
+export default defineConfig({
+  options: { typeAware: true },
+  plugins: ["typescript", "unicorn", "oxc", "import", "promise", "node"],
+  categories: { correctness: "error", suspicious: "error", perf: "error" },
+  ignorePatterns: ["node_modules/**", "tools/bin/**"],
+  rules: {
+    // Notation runs of one image, pages of one listing and retries are one after the other on purpose.
+    "no-await-in-loop": "off",
+    // `let x; if (…) x = …` reads better than nested conditionals in a few places.
+    "no-shadow": "off",
+    // Koa, undici and node:test are classes of others; a class is not a smell of itself.
+    "typescript/no-extraneous-class": "error",
+    // An exhaustive `switch` that returns in every arm is misread by this rule.
+    "consistent-return": "off",
+    // Side-effect imports are how reflect-metadata works.
+    "import/no-unassigned-import": ["error", { allow: ["reflect-metadata"] }],
+    "import/no-cycle": "error",
+    "import/no-default-export": "error",
+    "typescript/switch-exhaustiveness-check": "error",
+    "typescript/no-unsafe-type-assertion": "error",
+    "typescript/no-floating-promises": [
+      "error",
+      {
+        allowForKnownSafeCalls: [
+          { from: "package", name: ["test", "it", "describe", "suite"], package: "node:test" },
+        ],
+      },
+    ],
+    "typescript/no-misused-promises": "error",
+    "typescript/consistent-type-imports": "error",
+    "typescript/no-explicit-any": "error",
+    "typescript/no-non-null-assertion": "error",
+    eqeqeq: "error",
+    "node/no-process-env": "error",
+  },
+  overrides: [
+    ...Object.keys(ROOMS).map((room) => ({
+      files: [`provider/${room}/**`],
+      rules: restricted(room),
+    })),
+    ...[...SINGLE_USE.map((use) => use.file), ...purefiles].map((file) => ({
+      files: [file],
+      rules: restricted(file.split("/")[1] ?? "", file),
+    })),
+    { files: ["provider/config/**"], rules: { "node/no-process-env": "off" } },
+    // Tests, doubles and tools start processes, read the environment and reach everywhere.
+    {
+      files: TESTS,
+      rules: {
+        "no-restricted-imports": "off",
+        "node/no-process-env": "off",
+        // Fixtures are built from literals whose shape the test itself fixes.
+        "typescript/no-unsafe-type-assertion": "off",
+      },
+    },
+    // Tools that load a configuration by its default export.
+    { files: ["*.config.ts"], rules: { "import/no-default-export": "off" } },
+  ],
+});

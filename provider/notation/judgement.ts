@@ -1,0 +1,39 @@
+import type { Envelope } from "../evidence/evidence.ts";
+import type { Descriptor } from "../image/descriptor.ts";
+import type { Repository } from "../registry/registry.ts";
+import type { Statement, TrustSnapshot } from "../trust/trust.ts";
+import type { AskedLevel, Refusal, Warning } from "../verdict/verdict.ts";
+
+/** Notation verified the envelope for exactly the subject; `warnings` are the checks that the level only logs. */
+export interface Passed {
+  readonly kind: "passed";
+  readonly warnings: readonly Warning[];
+}
+
+/** What Notation said of one envelope. */
+export type Judgement = Passed | Refusal;
+
+/** One question to Notation. */
+export interface Question {
+  readonly repository: Repository;
+  readonly subject: Descriptor;
+  readonly envelope: Envelope;
+  readonly trust: TrustSnapshot;
+  readonly statement: Statement;
+  /** Replaces the statement's level. */
+  readonly level: AskedLevel | undefined;
+}
+
+/**
+ * Judges one envelope by running Notation, in two steps where authenticity is only logged.
+ * @param signal deadline of the verification: when it aborts, the whole process group is ended and the judgement is undecided `TIMEOUT`
+ */
+export type Judge = (question: Question, signal: AbortSignal) => Promise<Judgement>;
+
+/** The Notation binary that runs are made with. */
+export interface NotationState {
+  /** `1.3.2`; undefined while the binary cannot be used. */
+  readonly version: string | undefined;
+  /** Why it cannot be used, for readiness; no path in it. */
+  readonly problem: string | undefined;
+}
