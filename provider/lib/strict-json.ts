@@ -1,0 +1,69 @@
+/** Levels of nesting that a document of ours can need; more is refused before anything recurses over it. */
+const MAX_DEPTH = 64;
+
+/** Why a text is not the JSON that we accept; made only here, so that no document can pretend to be one. */
+export class JsonProblem {
+  readonly problem: string;
+  constructor(problem: string) {
+    this.problem = problem;
+  }
+}
+
+// One token that matters: a string (unrolled, so that it is linear), or a bracket, or a comma.
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/gs;
+
+/**
+ * Parses JSON as one reader would only: JSON.parse decides what is well-formed, and a member that occurs
+ * twice in one object is refused, with regard to case and without, because Go's reader takes the last of
+ * them and ignores case. Bytes must be UTF-8 without a byte order mark.
+ */
+export function parseStrictJson(input: Uint8Array | string): unknown {
+  let text: string;
+  let value: unknown;
+  try {
+    text =
+      typeof input === "string"
+        ? input
+        : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(input);
+    value = JSON.parse(text);
+  } catch (error) {
+    return new JsonProblem(error instanceof SyntaxError ? "not JSON" : "not UTF-8");
+  }
+  return findFlaw(text) ?? value;
+}
+
+/** Walks well-formed JSON with a stack of its own, so that depth costs memory and not the call stack. */
+function findFlaw(text: string): JsonProblem | undefined {
+  // The members seen of each open object, undefined for an open array.
+  const open: (Set<string> | undefined)[] = [];
+  let isName = false;
+  for (const [token] of text.matchAll(TOKEN)) {
+    switch (token) {
+      case "{":
+      case "[":
+        if (open.length === MAX_DEPTH) {
+          return new JsonProblem(`nested deeper than ${MAX_DEPTH} levels`);
+        }
+        open.push(token === "{" ? new Set() : undefined);
+        isName = token === "{";
+        break;
+      case "}":
+      case "]":
+        open.pop();
+        isName = false;
+        break;
+      case ",":
+        isName = open.at(-1) !== undefined;
+        break;
+      default: {
+        if (!isName) break;
+        isName = false;
+        const folded = String(JSON.parse(token)).toLowerCase();
+        const seen = open.at(-1);
+        if (seen?.has(folded)) return new JsonProblem(`member ${token} occurs twice`);
+        seen?.add(folded);
+      }
+    }
+  }
+  return undefined;
+}
