@@ -1,0 +1,92 @@
+// The gate: every check that a change must pass, the cheapest first, the same at a desk and in CI.
+import { spawn } from "node:child_process";
+import { performance } from "node:perf_hooks";
+
+interface Part {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+}
+
+const TEST = ["node", "--test", "--test-reporter=spec", "--test-timeout=120000"] as const;
+
+const PARTS: readonly Part[] = [
+  { name: "format", command: ["prettier", "--check", "--log-level", "warn", "."] },
+  { name: "lint", command: ["oxlint", "--deny-warnings"] },
+  { name: "types", command: ["tsc"] },
+  { name: "unused", command: ["knip"] },
+  // One process for all of them: starting one per file costs more than the tests.
+  {
+    name: "unit tests",
+    command: [
+      ...TEST,
+      "--test-isolation=none",
+      "{provider,testing,bench,tools}/**/!(*.integration).test.ts",
+    ],
+  },
+  // Processes and servers of one file must not disturb those of another.
+  {
+    name: "integration tests",
+    command: [
+      ...TEST,
+      "--test-concurrency=2",
+      "{provider,testing,bench,tools}/**/*.integration.test.ts",
+    ],
+  },
+];
+
+/** Counts of node's own closing lines (`ℹ pass 12`); a part that is no test run has none. */
+function count(output: string, word: string): number {
+  const found = new RegExp(`^ℹ ${word} (\\d+)$`, "m").exec(output);
+  return Number(found?.[1] ?? 0);
+}
+
+async function run({
+  command: [program, ...args],
+}: Part): Promise<{ ok: boolean; output: string }> {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const ok = await new Promise<boolean>((resolve) => {
+    child.on("error", (error) => {
+      chunks.push(Buffer.from(`${program}: ${error.message}\n`));
+      resolve(false);
+    });
+    child.on("close", (code) => resolve(code === 0));
+  });
+  return { ok, output: Buffer.concat(chunks).toString() };
+}
+
+/** A test that did not run hides a gap: skipped, todo and cancelled tests fail the part, and so does none at all. */
+function flaw(part: Part, output: string): string | undefined {
+  if (part.command[1] !== "--test") return undefined;
+  if (count(output, "tests") === 0) return "no test ran";
+  const unrun = ["skipped", "todo", "cancelled"].filter((word) => count(output, word) > 0);
+  return unrun.length > 0 ? `there are ${unrun.join(" and ")} tests` : undefined;
+}
+
+const only = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+let broken: string | undefined;
+for (const part of PARTS) {
+  if (only.length > 0 && !only.includes(part.name)) continue;
+  const start = performance.now();
+  const { ok, output } = await run(part);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const problem = ok ? flaw(part, output) : "it failed";
+  const tests = count(output, "tests");
+  passed += count(output, "pass");
+  failed += count(output, "fail");
+  const detail = tests > 0 ? `, ${count(output, "pass")} of ${tests} tests` : "";
+  process.stdout.write(
+    `${problem === undefined ? "✔" : "✖"} ${part.name} (${seconds} s${detail})\n`,
+  );
+  if (problem !== undefined) {
+    process.stdout.write(`${output}\n${part.name}: ${problem}\n`);
+    broken = part.name;
+    break;
+  }
+}
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = broken === undefined ? 0 : 1;
