@@ -1,0 +1,228 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { writeLayout } from "../evidence/layout.ts";
+import type { Action, Form } from "../trust/trust.ts";
+import type { FailureReason, RejectReason } from "../verdict/reasons.ts";
+import { isRefusal, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
+import { commandOf, type CommandOptions } from "./command.ts";
+import { interpret } from "./interpret.ts";
+import type { Judge, Judgement, NotationState, Question } from "./judgement.ts";
+import { createRunner, type RunnerOptions } from "./run.ts";
+import { createSlots, type SlotOptions } from "./slots.ts";
+import { createVersion } from "./version.ts";
+
+/** Milliseconds that `notation version` may take. */
+const VERSION_MS = 5_000;
+
+/** What one judgement was and cost; no member comes from a key or a signature. */
+export interface NotationEvent {
+  readonly outcome: "passed" | RejectReason | FailureReason;
+  /** Milliseconds from the question to the judgement. */
+  readonly durationMs: number;
+  /** Milliseconds that starting Notation blocked the event loop; of two runs, the longer. */
+  readonly spawnMs: number;
+  /** Milliseconds that the question waited for a place. */
+  readonly queueMs: number;
+}
+
+export interface NotationOptions extends CommandOptions, RunnerOptions, SlotOptions {
+  /** Names of the plugins that an envelope may demand. */
+  readonly plugins: readonly string[];
+  /** On a memory file system. The directory `notation` in it is ours alone. */
+  readonly runtimeDirectory: string;
+  readonly observe?: (event: NotationEvent) => void;
+}
+
+/** Notation as the other rooms see it. */
+export interface Notation {
+  /** Never rejects. */
+  readonly judge: Judge;
+  /** What is known of the binary; costs nothing. */
+  state(): NotationState;
+  /** Asks the binary for its version now. Each judgement does so by itself when the file has changed. */
+  check(): Promise<NotationState>;
+  /** Ends every run with its process group, answers what waits with `SHUTTING_DOWN`, and removes the layouts. */
+  close(): Promise<void>;
+}
+
+/** Failures of authenticity alone, after which a level that only logs authenticity gets its second run. */
+const UNAUTHENTIC: ReadonlySet<string> = new Set<RejectReason>([
+  "UNTRUSTED_SIGNER",
+  "WRONG_IDENTITY",
+]);
+
+/**
+ * Prepares the directories and asks the binary for its version. A binary that cannot be used is a state, not an error.
+ * @throws when the directories cannot be made
+ */
+export async function createNotation(options: NotationOptions): Promise<Notation> {
+  const { plugins, now, observe } = options;
+  const { directory, layouts, cache } = prepare(resolve(options.runtimeDirectory));
+  const runner = createRunner(options);
+  const take = createSlots(options);
+  const version = createVersion({
+    binary: resolve(options.binary),
+    directory,
+    runner,
+    deadline: () => AbortSignal.timeout(VERSION_MS),
+    now,
+  });
+  const closing = new AbortController();
+  const active = new Set<Promise<Judgement>>();
+
+  /** One run: one envelope, one layout, one form of the policy. What was written goes when the run has ended. */
+  async function run(
+    form: Form,
+    question: Question,
+    signal: AbortSignal,
+    spawned: (ms: number) => void,
+  ): Promise<Judgement> {
+    const opened = orUndecided("TRUST_UNAVAILABLE", "the trust policy could not be laid out", () =>
+      question.trust.open(question.level, form),
+    );
+    if (isRefusal(opened)) return opened;
+    using trust = opened;
+    const written = orUndecided("NOTATION_FAILED", "the signature could not be laid out", () =>
+      writeLayout(layouts, question.subject, question.envelope),
+    );
+    if (isRefusal(written)) return written;
+    using layout = written;
+    const places = { trust: resolve(trust.path), layout: layout.path, cache };
+    const command = await untilAborted(commandOf(question, places, options), signal);
+    if (command === undefined) return late();
+    const result = await runner.run(command, signal);
+    spawned(result.spawnMs);
+    return underActions(interpret(result, question.subject.digest), form, question);
+  }
+
+  async function decide(
+    question: Question,
+    signal: AbortSignal,
+    spawned: (ms: number) => void,
+  ): Promise<Judgement> {
+    const state = await untilAborted(version.current(), signal);
+    if (state === undefined) return late();
+    if (state.problem !== undefined) {
+      return undecided("NOTATION_FAILED", `Notation cannot be used: ${state.problem}`);
+    }
+    const { authenticity, revocation } = question.statement.actions(question.level);
+    if (authenticity !== "log" || revocation === "skip") {
+      return run("whole", question, signal, spawned);
+    }
+    // Where authenticity is only logged, Notation would go on to ask the revocation servers that a stranger's chain
+    // names. So nobody but a trusted signer gets that far, and strangers are judged without revocation.
+    const first = await run("authentic", question, signal, spawned);
+    if (first.kind !== "rejected" || !UNAUTHENTIC.has(first.reason)) return first;
+    return run("unrevoked", question, signal, spawned);
+  }
+
+  async function judgeInTurn(question: Question, caller: AbortSignal): Promise<Judgement> {
+    const from = now();
+    const signal = AbortSignal.any([caller, closing.signal]);
+    let spawnMs = 0;
+    let queueMs: number | undefined;
+    const judged = await take(() => {
+      queueMs = now() - from;
+      return decide(question, signal, (ms) => (spawnMs = Math.max(spawnMs, ms)));
+    }, signal).catch((error: unknown) => failed("the run could not be made", error));
+    const judgement = closing.signal.aborted && !caller.aborted ? shuttingDown(judged) : judged;
+    const outcome = judgement.kind === "passed" ? "passed" : judgement.reason;
+    const durationMs = now() - from;
+    observe?.({ outcome, durationMs, spawnMs, queueMs: queueMs ?? durationMs });
+    return judgement;
+  }
+
+  async function judge(question: Question, signal: AbortSignal): Promise<Judgement> {
+    // Vetting has refused it already; nothing may be started if it had not.
+    const { plugin } = question.envelope.claims;
+    if (plugin !== undefined && !plugins.includes(plugin)) {
+      return rejected("PLUGIN_NOT_ALLOWED", "the signature asks for a plugin that is not allowed");
+    }
+    const judgement = judgeInTurn(question, signal);
+    active.add(judgement);
+    try {
+      return await judgement;
+    } finally {
+      active.delete(judgement);
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await runner.killAll();
+    await Promise.all(active);
+    rmSync(layouts, { recursive: true, force: true });
+  }
+
+  await version.check();
+  return { judge, state: version.state, check: version.check, close };
+}
+
+/** Makes the directories, without what a killed predecessor left in them; only revocation lists are kept. */
+function prepare(runtimeDirectory: string) {
+  const directory = join(runtimeDirectory, "notation");
+  const layouts = join(directory, "layouts");
+  const cache = join(directory, "cache");
+  const lists = join(cache, "crl");
+  rmSync(layouts, { recursive: true, force: true });
+  for (const made of [layouts, lists]) mkdirSync(made, { recursive: true, mode: 0o700 });
+  // Notation writes a list beside its place and renames it; a run that was killed in between leaves it there.
+  for (const name of readdirSync(lists)) {
+    if (name.startsWith("notation-")) rmSync(join(lists, name), { force: true });
+  }
+  return { directory, layouts, cache };
+}
+
+/**
+ * A judgement that the policy allows: a check that the run's form enforces cannot have failed and passed, and passing
+ * without revocation is only for those who are not authentic. Anything else was judged under another policy.
+ */
+function underActions(judgement: Judgement, form: Form, { statement, level }: Question): Judgement {
+  if (judgement.kind !== "passed") return judgement;
+  const actions: Readonly<Record<string, Action>> = {
+    ...statement.actions(level),
+    ...(form === "authentic" && { authenticity: "enforce" }),
+    ...(form === "unrevoked" && { revocation: "skip" }),
+  };
+  const failures = judgement.warnings.map(({ check }) => check);
+  const isAllowed = failures.every((check) => actions[check] === "log");
+  if (isAllowed && (form !== "unrevoked" || failures.includes("authenticity"))) return judgement;
+  return undecided("NOTATION_FAILED", "Notation did not judge under the trust policy it was given");
+}
+
+/** The value, or undefined if the signal aborts first. What was waited for goes on. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise: aborted, resolve: abort } = Promise.withResolvers<undefined>();
+  const giveUp = () => abort(undefined);
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  return Promise.race([promise, aborted]).finally(() =>
+    signal.removeEventListener("abort", giveUp),
+  );
+}
+
+const late = (): Undecided =>
+  undecided("TIMEOUT", "the deadline passed before Notation could be started");
+
+const shuttingDown = (judgement: Judgement): Judgement =>
+  judgement.kind === "undecided" && judgement.reason === "TIMEOUT"
+    ? undecided("SHUTTING_DOWN", "the provider is shutting down")
+    : judgement;
+
+/** @param sentence what was tried; of the error only the system's code is added */
+function failed(
+  sentence: string,
+  error: unknown,
+  reason: FailureReason = "NOTATION_FAILED",
+): Undecided {
+  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+  return undecided(reason, `${sentence}${code}`);
+}
+
+function orUndecided<T>(reason: FailureReason, sentence: string, work: () => T): T | Undecided {
+  try {
+    return work();
+  } catch (error) {
+    return failed(sentence, error, reason);
+  }
+}

@@ -1,0 +1,173 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { stringify } from "yaml";
+import { createAuthorities, type Authorities } from "../gatekeeper/certificates.ts";
+import { createCaller, type Caller } from "../gatekeeper/caller.ts";
+
+/** The root of the checkout. */
+export const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** What a started provider is told; everything else is the configuration's default. */
+export interface ProviderOptions {
+  /** A directory in Notation's own layout. */
+  readonly trust: string;
+  /** Members of `registries` as the configuration file has them. */
+  readonly registries: readonly Readonly<Record<string, unknown>>[];
+  /** Merged over the configuration, section by section. */
+  readonly overrides?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** An absolute path; the pinned Notation unless said otherwise. */
+  readonly notation?: string;
+}
+
+/** A provider that runs as a process of its own, as it does in a cluster. */
+export interface RunningProvider extends AsyncDisposable {
+  /** Holds `provider.yaml`, `provider/`, `gatekeeper/` with certificates, and `provider.log`. */
+  readonly directory: string;
+  /** `https://127.0.0.1:<port>` */
+  readonly url: string;
+  /** `http://127.0.0.1:<port>` with `/readyz` and `/metrics`. */
+  readonly admin: string;
+  readonly pid: number;
+  /** Milliseconds from the start of the process to its first `ready`. */
+  readonly startedMs: number;
+  /** A caller that speaks as Gatekeeper does, with Gatekeeper's certificate. */
+  caller(mode?: "kept" | "perCall"): Caller;
+  /** Lines that the provider logged so far. */
+  readonly log: readonly string[];
+}
+
+/** Writes the files that a provider needs into a directory of their own and says where they are. */
+async function writeFiles(
+  directory: string,
+  { ca, serving, gatekeeper }: Authorities,
+): Promise<void> {
+  await mkdir(join(directory, "provider"), { recursive: true });
+  await mkdir(join(directory, "gatekeeper"), { recursive: true });
+  const files: readonly (readonly [string, string])[] = [
+    ["provider/ca.crt", ca],
+    ["provider/tls.crt", serving.cert],
+    ["provider/tls.key", serving.key],
+    ["gatekeeper/ca.crt", gatekeeper.ca],
+    ["gatekeeper/tls.crt", gatekeeper.cert],
+    ["gatekeeper/tls.key", gatekeeper.key],
+  ];
+  await Promise.all(
+    files.map(([name, text]) => writeFile(join(directory, name), text, { mode: 0o600 })),
+  );
+}
+
+/** The configuration of a provider on free ports of loopback, with members of its own over the defaults. */
+function configuration(options: ProviderOptions, runtime: string): string {
+  const base: Record<string, Readonly<Record<string, unknown>>> = {
+    server: {
+      address: "127.0.0.1:0",
+      tls: {
+        certificate: "provider/tls.crt",
+        key: "provider/tls.key",
+        clientCA: "gatekeeper/ca.crt",
+      },
+    },
+    admin: { address: "127.0.0.1:0" },
+    trust: { directory: options.trust },
+    notation: { binary: options.notation ?? join(ROOT, "tools/bin/notation") },
+  };
+  for (const [section, members] of Object.entries(options.overrides ?? {})) {
+    base[section] = { ...base[section], ...members };
+  }
+  return stringify({ ...base, runtimeDirectory: runtime, registries: options.registries });
+}
+
+/** Where layouts and trust snapshots are written: a memory file system where the machine has one. */
+const memoryDirectory = async (): Promise<string> =>
+  await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "notation-provider-"));
+
+/** Lines of log that are kept to explain a failure. */
+const LOG_LINES = 10_000;
+
+/** The JSON of one log line; undefined for anything else that was printed. */
+function fields(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return JSON.parse(line) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Starts `notation-provider serve` and waits until it is ready.
+ * Dispose of it to end the process (SIGTERM, then SIGKILL of a process that does not end) and to remove its files.
+ * @throws with its log when it ends before it is ready
+ */
+export async function startProvider(options: ProviderOptions): Promise<RunningProvider> {
+  const directory = await mkdtemp(join(tmpdir(), "notation-provider-"));
+  const runtime = await memoryDirectory();
+  const authorities = await createAuthorities();
+  await writeFiles(directory, authorities);
+  await writeFile(join(directory, "provider.yaml"), configuration(options, runtime));
+
+  const began = performance.now();
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, "provider/main.ts"), "serve", "--config", join(directory, "provider.yaml")],
+    { stdio: ["ignore", "pipe", "pipe"], cwd: directory },
+  );
+  const log: string[] = [];
+  const exited = once(child, "exit");
+  const ready = new Promise<{ url: string; admin: string }>((resolve, reject) => {
+    const read = (line: string): void => {
+      log.push(line);
+      if (log.length > LOG_LINES) log.shift();
+      if (!line.includes('"ready"')) return;
+      const entry = fields(line);
+      if (entry?.["msg"] !== "ready") return;
+      resolve({ url: String(entry["url"]), admin: String(entry["admin"]) });
+    };
+    createInterface({ input: child.stdout }).on("line", read);
+    createInterface({ input: child.stderr }).on("line", read);
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      reject(new Error(`the provider ended (${code ?? signal}):\n${log.join("\n")}`));
+    });
+  });
+
+  const callers: Caller[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(callers.map(async (caller) => await caller.close()));
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      const giveUp = setTimeout(() => child.kill("SIGKILL"), 20_000);
+      await exited;
+      clearTimeout(giveUp);
+    }
+    await Promise.all(
+      [directory, runtime].map(async (path) => await rm(path, { recursive: true, force: true })),
+    );
+  };
+
+  try {
+    const { url, admin } = await ready;
+    return {
+      directory,
+      url,
+      admin,
+      pid: child.pid ?? 0,
+      startedMs: performance.now() - began,
+      log,
+      caller: (mode = "kept") => {
+        const { cert, key } = authorities.gatekeeper;
+        const caller = createCaller({ url, ca: authorities.ca, cert, key, mode });
+        callers.push(caller);
+        return caller;
+      },
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
