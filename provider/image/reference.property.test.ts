@@ -128,3 +128,15 @@ for (const part of [
     });
   }
 }
+
+test("T-50 no pattern is shown a text that is longer than any reference", (t) => {
+  // RegExp.prototype.test calls exec as well.
+  const exec = t.mock.method(RegExp.prototype, "exec");
+  parseReference("nginx");
+  assert.notEqual(exec.mock.callCount(), 0);
+  exec.mock.resetCalls();
+  for (const text of ["a".repeat(1_048_576), `g.io/${"a".repeat(508)}`, `${"a.".repeat(256)}/`]) {
+    assert.equal(parseReference(text), undefined);
+  }
+  assert.equal(exec.mock.callCount(), 0);
+});

@@ -81,9 +81,9 @@ function splitRegistry(text: string): readonly [registry: string, remainder: str
   return [first === "index.docker.io" ? "docker.io" : first, remainder];
 }
 
-/** Docker's rule. A capital makes a host, because no repository has one; {@link isHost} then refuses it. */
+/** Docker's rule, but for components with capitals, which it takes for hosts: neither a host nor a path has any here. */
 function looksLikeHost(component: string): boolean {
-  return component === "localhost" || /[.:A-Z]/.test(component);
+  return component === "localhost" || component.includes(".") || component.includes(":");
 }
 
 /** Docker Hub's official images are written without their namespace. */

@@ -181,7 +181,7 @@ test("output of exactly the limit is not cut", async (t) => {
 
 test("output that waits in the pipe is read even if the patience is over at once, as after a blocked event loop", async (t) => {
   const script = await scriptOf(t, "printf %60000s x; printf %60000s y >&2");
-  t.mock.method(globalThis, "setTimeout", (work: () => void) => void queueMicrotask(work));
+  t.mock.method(globalThis, "setTimeout", (work: () => void) => queueMicrotask(work));
   const { code, truncated, stdout, stderr } = await script.run();
   assert.deepEqual(
     { code, truncated, lengths: [stdout.length, stderr.length] },

@@ -83,7 +83,9 @@ export function createVersion({ binary, directory, runner, deadline, now }: Vers
  * @returns usable from 1.3.2 up to, and without, 2.0.0; a pre-release comes before its release
  */
 export function judgeVersion(output: string): NotationState {
-  const found = /^Version:\s+v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-?)/m.exec(output.slice(0, 4_096));
+  const found = /^Version:\s+v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:(-)|[+\s]|$)/m.exec(
+    output.slice(0, 4_096),
+  );
   if (found === null) return unusable("the binary does not say its version");
   const [, ...parts] = found;
   const numbers = parts.slice(0, 3).map(Number);

@@ -137,6 +137,16 @@ test("F-39 a text of 1,024 bytes is looked at, one of 1,025 is not", () => {
   assert.equal(isKeyText("a".repeat(1025)), false);
 });
 
+test("T-50 no pattern is shown a text of more than 1,024 bytes", (t) => {
+  // RegExp.prototype.test calls exec as well.
+  const exec = t.mock.method(RegExp.prototype, "exec");
+  parseKey("nginx");
+  assert.notEqual(exec.mock.callCount(), 0);
+  exec.mock.resetCalls();
+  for (const text of ["a".repeat(1025), "\u20ac".repeat(1_048_576)]) parseKey(text);
+  assert.equal(exec.mock.callCount(), 0);
+});
+
 test("T-73 refusals are the same objects each time, so that a flood of bad keys keeps nothing", () => {
   assert.equal(parseKey("A"), parseKey("B"));
   assert.equal(parseKey("\n"), parseKey("\t"));
