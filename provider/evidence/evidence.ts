@@ -1,6 +1,6 @@
 import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
-import type { Rejected, Signer } from "../verdict/verdict.ts";
+import type { Refusal, Signer } from "../verdict/verdict.ts";
 
 export type EnvelopeType = "application/jose+json" | "application/cose";
 
@@ -25,11 +25,15 @@ export interface Envelope {
   readonly claims: Claims;
 }
 
-/** A candidate that is refused without being shown to Notation: `MALFORMED_SIGNATURE` or `PLUGIN_NOT_ALLOWED`. */
+/**
+ * A candidate that is refused without being shown to Notation. About the image: `MALFORMED_SIGNATURE`,
+ * `PLUGIN_NOT_ALLOWED`, `TAMPERED` (its manifest speaks of another subject). About the world: undecided
+ * `REGISTRY_*`, when the registry did not hand out what it lists; the other candidates still count.
+ */
 export interface BadCandidate {
   readonly kind: "bad";
   readonly signature: Digest;
-  readonly verdict: Rejected;
+  readonly verdict: Refusal;
 }
 
 export type Candidate = Envelope | BadCandidate;

@@ -1,3 +1,5 @@
+import { nameOf, parseReference } from "../image/reference.ts";
+
 /** A key has at most this many bytes, so a longer scope matches none. */
 const MAX_LENGTH = 1024;
 
@@ -33,17 +35,8 @@ export function flawOfScope(scope: string): string | undefined {
  * normalised before a statement is looked for, as container runtimes do it.
  */
 export function uselessness(scope: string): string | undefined {
-  const slash = scope.indexOf("/");
-  const host = scope.slice(0, slash);
-  const repository = scope.slice(slash + 1);
-  if (host === "index.docker.io" || host === "registry-1.docker.io") {
-    return `matches no image: Docker Hub is docker.io, so write docker.io/${repository}`;
-  }
-  if (host === "docker.io" && !repository.includes("/")) {
-    return `matches no image: write docker.io/library/${repository}`;
-  }
-  if (!host.includes(".") && !host.includes(":") && host !== "localhost") {
-    return `matches no image: ${host} is not a registry but a path on docker.io, so write docker.io/${scope}`;
-  }
-  return undefined;
+  const reference = parseReference(scope);
+  if (reference === undefined) return "matches no image: it is not an image name";
+  const name = nameOf(reference);
+  return name === scope ? undefined : `matches no image: the same repository is named ${name}`;
 }

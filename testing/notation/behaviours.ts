@@ -29,9 +29,13 @@ export const SUCCEEDS = `echo ${quoted(EXPERIMENTAL)} >&2
 echo "Successfully verified signature for $reference"
 exit 0`;
 
+/** Shell: says of a check that it failed and is only logged, and goes on. */
+export const logsFailed = (check: string, reason: string): string =>
+  `printf %s ${quoted(warningText(check, reason))} >&2`;
+
 /** Shell: verified, with a check that failed and that the level only logs. */
 export const warns = (check: string, reason: string): string =>
-  `printf %s ${quoted(warningText(check, reason))} >&2\n${SUCCEEDS}`;
+  `${logsFailed(check, reason)}\n${SUCCEEDS}`;
 
 /** Shell: not verified, for a reason of the signature. */
 export const fails = (reason: string): string =>

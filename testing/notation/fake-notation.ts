@@ -44,13 +44,15 @@ export async function createFakeNotation(behaviour: Behaviour = {}): Promise<Fak
       interpreter,
       `here='${directory}'`,
       `if [ "$1" = version ]; then`,
-      `  printf 'Notation - a tool to sign and verify artifacts.\\n\\nVersion:     %s\\n' '${version}'`,
+      "  printf 'Notation - a tool to sign and verify artifacts.\\n\\nVersion:     '",
+      '  cat "$here/version"',
       "  exit 0",
       "fi",
       'for reference in "$@"; do :; done',
       'echo run >> "$here/runs"',
       verify,
     ];
+    writeFileSync(join(directory, "version"), `${version}\n`);
     // A program that is being written cannot be started, and one that was replaced is another file.
     writeFileSync(`${path}.new`, `${script.join("\n")}\n`);
     chmodSync(`${path}.new`, 0o755);

@@ -49,19 +49,21 @@ export function answers({
 export const says = (value: unknown): string =>
   `cat <<'ANSWER'\n${JSON.stringify(value)}\nANSWER\nexit 0`;
 
-const metadataOf = (name: string): string =>
+/** Shell: the answer to `get-plugin-metadata`, with what is said otherwise. */
+export const metadataOf = (changes: Readonly<Record<string, unknown>>): string =>
   says({
-    name,
+    name: "com.example.plugin",
     description: "a double",
     version: "1.0.0",
     url: "https://plugin.test",
     supportedContractVersions: ["1.0"],
     capabilities: ["SIGNATURE_VERIFIER.TRUSTED_IDENTITY", "SIGNATURE_VERIFIER.REVOCATION_CHECK"],
+    ...changes,
   });
 
 export async function createFakePlugins(plugins: readonly FakePlugin[]): Promise<FakePlugins> {
   const directory = await mkdtemp(join(tmpdir(), "fake-plugins-"));
-  for (const { name, metadata = metadataOf(name), verify = answers({}) } of plugins) {
+  for (const { name, metadata = metadataOf({ name }), verify = answers({}) } of plugins) {
     const folder = join(directory, "plugins", name);
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `notation-${name}`);

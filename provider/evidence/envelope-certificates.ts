@@ -1,0 +1,57 @@
+import { Buffer } from "node:buffer";
+import { X509Certificate } from "node:crypto";
+import { oneLine } from "../verdict/verdict.ts";
+import { isCritical } from "./envelope-der.ts";
+import { EnvelopeProblem } from "./envelope-parts.ts";
+
+/** Bytes of a distinguished name that an answer carries. */
+const SUBJECT_BYTES = 512;
+
+const ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0";
+/** Encoded object identifier 2.5.29.19. */
+const BASIC_CONSTRAINTS = Uint8Array.of(0x55, 0x1d, 0x13);
+
+/**
+ * Enforces two rules of the specification that Notation does not, and names the signer. Issuers,
+ * signatures, key usages and path lengths are Notation's.
+ * @param chain DER, leaf first, at least one
+ * @returns the leaf's subject on one line
+ * @see Notary Project signature specification, "Certificate Requirements"
+ */
+export function readChain(chain: readonly Uint8Array[]): string | EnvelopeProblem {
+  const certificates = chain.map(parse);
+  const [leaf, ...authorities] = certificates;
+  if (leaf === undefined || authorities.includes(undefined)) {
+    return new EnvelopeProblem("a certificate of the chain cannot be read");
+  }
+  // Node's `keyUsage` is the extended key usage; it is absent where the extension is.
+  const usages: readonly string[] | undefined = leaf.keyUsage;
+  if (usages?.includes(ANY_EXTENDED_KEY_USAGE)) {
+    return new EnvelopeProblem("the signing certificate allows any extended key usage");
+  }
+  for (const authority of chain.slice(1)) {
+    if (!isCritical(authority, BASIC_CONSTRAINTS)) {
+      return new EnvelopeProblem("an issuer in the chain has no critical basic constraints");
+    }
+  }
+  return subjectLine(leaf.subject);
+}
+
+/** A certificate in DER and nothing else: OpenSSL would take PEM and trailing bytes as well, Go does not. */
+function parse(der: Uint8Array): X509Certificate | undefined {
+  try {
+    const certificate = new X509Certificate(der);
+    return Buffer.compare(certificate.raw, der) === 0 ? certificate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A distinguished name on one line, the last part first, as RFC 4514 and Go write it:
+ * `CN=release,O=Example,ST=WA,C=US`. Values are escaped as in RFC 2253, so no value can pretend to be
+ * another part. Node gives a line per part, in the certificate's order.
+ */
+function subjectLine(subject: string): string {
+  return oneLine(subject.split("\n").toReversed().join(","), SUBJECT_BYTES);
+}

@@ -1,0 +1,93 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+
+/** Where the server's certificates are: absolute paths of PEM files. */
+export interface TlsFiles {
+  /** Serving certificate, with its intermediates behind it. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Roots of the callers' certificates, one or more. */
+  readonly clientCA: string;
+}
+
+/** What the files hold, checked. */
+export interface Material {
+  readonly kind: "material";
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly roots: readonly X509Certificate[];
+  /** When the serving certificate begins and ends to be valid. */
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** Tells two readings of the files apart. */
+  readonly bytes: Buffer;
+}
+
+/** Why the files cannot be served with. No path, no content. */
+export interface BadMaterial {
+  readonly kind: "bad";
+  readonly problem: string;
+}
+
+/**
+ * Reads the three files and checks that they can be served with: the certificate belongs to the key, and there is at
+ * least one client CA. A pair that is being replaced fails here, and would break every handshake otherwise. A
+ * certificate that has expired is served all the same, so that callers see why.
+ */
+export async function readMaterial(files: TlsFiles): Promise<Material | BadMaterial> {
+  let texts: readonly [Buffer, Buffer, Buffer];
+  try {
+    texts = await Promise.all([
+      readFile(files.certificate),
+      readFile(files.key),
+      readFile(files.clientCA),
+    ]);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    return bad(`a certificate, key or client CA cannot be read (${code})`);
+  }
+  const [cert, key, clientCA] = texts;
+  const [leaf] = certificatesOf(cert);
+  if (leaf === undefined) return bad("the serving certificate is not a PEM certificate");
+  const roots = certificatesOf(clientCA);
+  if (roots.length === 0) return bad("the client CA holds no certificate, or one that is broken");
+  try {
+    if (!leaf.checkPrivateKey(createPrivateKey(key))) {
+      return bad("the serving certificate does not belong to the key");
+    }
+    createSecureContext({ cert, key });
+  } catch {
+    return bad("the key, or a certificate behind the serving certificate, is broken");
+  }
+  return {
+    kind: "material",
+    cert,
+    key,
+    roots,
+    notBefore: leaf.validFromDate,
+    notAfter: leaf.validToDate,
+    bytes: Buffer.concat(texts),
+  };
+}
+
+const bad = (problem: string): BadMaterial => ({ kind: "bad", problem });
+
+const BEGIN = "-----BEGIN CERTIFICATE-----";
+const END = "-----END CERTIFICATE-----";
+
+/** Every certificate of a PEM text in its order; none when one of them is broken. */
+function certificatesOf(pem: Buffer): readonly X509Certificate[] {
+  const found: X509Certificate[] = [];
+  const parts = pem.toString("latin1").split(BEGIN).slice(1);
+  try {
+    for (const part of parts) {
+      const end = part.indexOf(END);
+      if (end === -1) return [];
+      found.push(new X509Certificate(`${BEGIN}${part.slice(0, end)}${END}\n`));
+    }
+  } catch {
+    return [];
+  }
+  return found;
+}
