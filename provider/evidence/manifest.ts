@@ -67,9 +67,8 @@ function isSignature(manifest: Readonly<Record<string, unknown>>, member: string
   if (member === "blobs") return artifactType === SIGNATURE;
   if (!isObject(config) || manifest["schemaVersion"] !== 2) return false;
   if (config["mediaType"] === EMPTY) return artifactType === SIGNATURE;
-  return (
-    config["mediaType"] === SIGNATURE && [undefined, SIGNATURE].includes(artifactType as undefined)
-  );
+  if (artifactType !== undefined && artifactType !== SIGNATURE) return false;
+  return config["mediaType"] === SIGNATURE;
 }
 
 function readDescriptor(value: unknown): Descriptor | undefined {

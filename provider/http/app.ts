@@ -2,21 +2,11 @@ import Koa from "koa";
 import { Router } from "koa-router";
 import { encodeFailure, encodeResponse } from "../protocol/response.ts";
 import { parseRequest, type ProviderRequest } from "../protocol/request.ts";
+import type { RequestEvent } from "../telemetry/metrics.ts";
 import type { DecideBatch, Decision, Pin, PinBatch } from "../verify/decision.ts";
 import { undecided } from "../verdict/verdict.ts";
 import { readBody, type BodyLimits } from "./body.ts";
 import { createPeers, type Peer } from "./peer.ts";
-
-/** One request that was answered, or whose caller had gone. */
-export interface RequestEvent {
-  /** `none`: it came to no route. */
-  readonly route: Route | "none";
-  /** HTTP status; 499 when the caller had gone before there was an answer. */
-  readonly status: number;
-  readonly durationMs: number;
-}
-
-export type Route = "validate" | "mutate";
 
 /** What the app is made of. */
 export interface AppOptions {
@@ -41,7 +31,7 @@ const GONE = 499;
 /** What the middlewares of one request share. */
 interface State {
   peer: Peer;
-  route: Route | "none";
+  route: RequestEvent["route"];
 }
 
 type Context = Koa.ParameterizedContext<State>;

@@ -1,5 +1,7 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Server } from "node:https";
 import type { Socket } from "node:net";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 
 /** Bounds of the connections of a server. */
@@ -27,14 +29,18 @@ export interface Connections {
   retire(leaves: (socket: TLSSocket) => boolean): void;
   /** Ends retired connections on which nothing is being answered. */
   endRetired(): void;
+  /** Ends every connection and every handshake. */
+  endAll(): void;
+  /** Whether something is being answered on a connection; undefined before the end of its handshake. */
+  stateOf(socket: Duplex): "active" | "idle" | undefined;
   counts(): ConnectionCounts;
 }
 
 interface Connection {
   readonly socket: TLSSocket;
   readonly openedMs: number;
-  /** Requests that are not answered yet. */
-  active: number;
+  /** Answers that are not sent yet. */
+  readonly answers: Set<ServerResponse>;
   retired: boolean;
 }
 
@@ -60,12 +66,12 @@ export function watchConnections(
   const mostConnections = Math.max(1, limits.maxConnections - mostHandshakes);
   // Insertion order is age.
   const handshakes = new Map<string, Socket>();
-  const connections = new Map<Socket, Connection>();
+  const connections = new Map<Duplex, Connection>();
   // Insertion order is the time since which a connection is idle.
   const idle = new Set<Connection>();
   let dropped = 0;
   let isClosing = false;
-  let leaves: (socket: TLSSocket) => boolean = () => false;
+  let leaves: (socket: TLSSocket) => boolean = never;
 
   const drop = (socket: Socket): void => {
     dropped += 1;
@@ -84,7 +90,12 @@ export function watchConnections(
 
   server.on("secureConnection", (socket: TLSSocket) => {
     handshakes.delete(addressOf(socket));
-    const connection = { socket, openedMs: now(), active: 0, retired: leaves(socket) };
+    const connection: Connection = {
+      socket,
+      openedMs: now(),
+      answers: new Set(),
+      retired: leaves(socket),
+    };
     connections.set(socket, connection);
     idle.add(connection);
     socket.on("error", ignore);
@@ -93,24 +104,34 @@ export function watchConnections(
       idle.delete(connection);
     });
     const [longest] = idle;
-    if (connections.size > mostConnections && longest !== undefined) drop(longest.socket);
+    if (connections.size > mostConnections && longest !== undefined && longest !== connection) {
+      drop(longest.socket);
+    }
   });
 
   server.on("drop", () => {
     dropped += 1;
   });
 
+  const isLast = ({ retired, openedMs }: Connection): boolean =>
+    isClosing || retired || now() - openedMs > limits.maxAgeMs;
+
+  /** Answers that are being made are the last ones of their connections too. */
+  const tell = (connection: Connection): void => {
+    for (const answer of connection.answers) {
+      if (!answer.headersSent) answer.setHeader("Connection", "close");
+    }
+  };
+
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connections.get(request.socket);
     if (connection !== undefined) {
-      connection.active += 1;
+      connection.answers.add(response);
       idle.delete(connection);
-      if (isClosing || connection.retired || now() - connection.openedMs > limits.maxAgeMs) {
-        response.setHeader("Connection", "close");
-      }
+      if (isLast(connection)) response.setHeader("Connection", "close");
       response.once("close", () => {
-        connection.active -= 1;
-        if (connection.active === 0 && !connection.socket.destroyed) idle.add(connection);
+        connection.answers.delete(response);
+        if (connection.answers.size === 0 && !connection.socket.destroyed) idle.add(connection);
       });
     }
     handle(request, response);
@@ -122,15 +143,27 @@ export function watchConnections(
   return {
     closeAll() {
       isClosing = true;
+      for (const connection of connections.values()) tell(connection);
     },
     retire(test) {
       leaves = test;
       for (const connection of connections.values()) {
-        if (test(connection.socket)) connection.retired = true;
+        if (!test(connection.socket)) continue;
+        connection.retired = true;
+        tell(connection);
       }
     },
     endRetired() {
       for (const { retired, socket } of idle) if (retired) socket.destroy();
+    },
+    endAll() {
+      for (const socket of handshakes.values()) socket.destroy();
+      for (const { socket } of connections.values()) socket.destroy();
+    },
+    stateOf(socket) {
+      const connection = connections.get(socket);
+      if (connection === undefined) return undefined;
+      return connection.answers.size > 0 ? "active" : "idle";
     },
     counts: () => ({
       handshaking: handshakes.size,
@@ -143,3 +176,5 @@ export function watchConnections(
 
 /** A connection that breaks is its caller's loss; the error must not end the process. */
 function ignore(): void {}
+
+const never = (): boolean => false;

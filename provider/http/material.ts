@@ -56,7 +56,7 @@ export async function readMaterial(files: TlsFiles): Promise<Material | BadMater
     if (!leaf.checkPrivateKey(createPrivateKey(key))) {
       return bad("the serving certificate does not belong to the key");
     }
-    createSecureContext({ cert, key });
+    createSecureContext({ cert, key, ca: roots.map((root) => root.toString()) });
   } catch {
     return bad("the key, or a certificate behind the serving certificate, is broken");
   }

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { writeLayout } from "../evidence/layout.ts";
+import { untilAborted } from "../lib/deadline.ts";
 import type { Action, Form } from "../trust/trust.ts";
 import type { FailureReason, RejectReason } from "../verdict/reasons.ts";
 import { isRefusal, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
@@ -8,7 +9,7 @@ import { commandOf, type CommandOptions } from "./command.ts";
 import { interpret } from "./interpret.ts";
 import type { Judge, Judgement, NotationState, Question } from "./judgement.ts";
 import { createRunner, type RunnerOptions } from "./run.ts";
-import { createSlots, type SlotOptions } from "./slots.ts";
+import { createSlots, late, type SlotOptions } from "./slots.ts";
 import { createVersion } from "./version.ts";
 
 /** Milliseconds that `notation version` may take. */
@@ -89,7 +90,6 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     using layout = written;
     const places = { trust: resolve(trust.path), layout: layout.path, cache };
     const command = await untilAborted(commandOf(question, places, options), signal);
-    if (command === undefined) return late();
     const result = await runner.run(command, signal);
     spawned(result.spawnMs);
     return underActions(interpret(result, question.subject.digest), form, question);
@@ -101,7 +101,6 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     spawned: (ms: number) => void,
   ): Promise<Judgement> {
     const state = await untilAborted(version.current(), signal);
-    if (state === undefined) return late();
     if (state.problem !== undefined) {
       return undecided("NOTATION_FAILED", `Notation cannot be used: ${state.problem}`);
     }
@@ -124,7 +123,9 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     const judged = await take(() => {
       queueMs = now() - from;
       return decide(question, signal, (ms) => (spawnMs = Math.max(spawnMs, ms)));
-    }, signal).catch((error: unknown) => failed("the run could not be made", error));
+    }, signal).catch((error: unknown) =>
+      signal.aborted ? late() : failed("the run could not be made", error),
+    );
     const judgement = closing.signal.aborted && !caller.aborted ? shuttingDown(judged) : judged;
     const outcome = judgement.kind === "passed" ? "passed" : judgement.reason;
     const durationMs = now() - from;
@@ -189,20 +190,6 @@ function underActions(judgement: Judgement, form: Form, { statement, level }: Qu
   if (isAllowed && (form !== "unrevoked" || failures.includes("authenticity"))) return judgement;
   return undecided("NOTATION_FAILED", "Notation did not judge under the trust policy it was given");
 }
-
-/** The value, or undefined if the signal aborts first. What was waited for goes on. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  const { promise: aborted, resolve: abort } = Promise.withResolvers<undefined>();
-  const giveUp = () => abort(undefined);
-  signal.addEventListener("abort", giveUp, { once: true });
-  if (signal.aborted) giveUp();
-  return Promise.race([promise, aborted]).finally(() =>
-    signal.removeEventListener("abort", giveUp),
-  );
-}
-
-const late = (): Undecided =>
-  undecided("TIMEOUT", "the deadline passed before Notation could be started");
 
 const shuttingDown = (judgement: Judgement): Judgement =>
   judgement.kind === "undecided" && judgement.reason === "TIMEOUT"

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +55,10 @@ async function scriptOf(
     },
   };
 }
+
+/** Sets how many descriptors this process may have open. */
+const limitFiles = (count: string) =>
+  execFileSync("prlimit", ["--pid", String(process.pid), `--nofile=${count}:`]);
 
 const noneOf = (pids: readonly number[]) => pids.filter(isRunning);
 
@@ -114,6 +120,26 @@ test("a missing working directory and an argument with a NUL are values", async 
   const lost = await runner.run({ ...command, cwd: "/nonexistent" }, never);
   const odd = await runner.run({ ...command, args: ["\0"] }, never);
   assert.deepEqual([lost.spawnError, odd.spawnError], ["ENOENT", "ERR_INVALID_ARG_VALUE"]);
+});
+
+test("F-26 no file descriptor left is a value: EMFILE, and the next run is well", async (t) => {
+  const { pid } = process;
+  const before = /Max open files\s+(\d+)/.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))?.[1];
+  assert.ok(before !== undefined);
+  const script = await scriptOf(t, "exit 0");
+  limitFiles("200");
+  t.after(() => limitFiles(before));
+  const open: number[] = [];
+  assert.throws(
+    () => {
+      for (;;) open.push(openSync("/dev/null", "r"));
+    },
+    { code: "EMFILE" },
+  );
+  const { spawnError, code } = await script.run();
+  for (const descriptor of open) closeSync(descriptor);
+  assert.deepEqual([spawnError, code], ["EMFILE", null]);
+  assert.equal((await script.run()).code, 0);
 });
 
 test("F-21 SIGINT ends a hanging group, and the run says that it was us", async (t) => {

@@ -35,5 +35,6 @@ export function createSlots({ concurrency, maxWaiting }: SlotOptions): TakeSlot 
   };
 }
 
-const late = (): Undecided =>
+/** What is said of work that was not begun in time. */
+export const late = (): Undecided =>
   undecided("TIMEOUT", "the deadline passed before Notation could be started");

@@ -15,11 +15,11 @@ const RETRY_MS = 1_000;
 /** Which Notation there is, asked again whenever the file has changed. */
 export interface Version {
   /** What the last check found; costs nothing. */
-  state(): NotationState;
+  readonly state: () => NotationState;
   /** Asks the binary now. Never rejects; callers at the same time share one question. */
-  check(): Promise<NotationState>;
+  readonly check: () => Promise<NotationState>;
   /** The state of the file that is there now: asks only if it is another one, or if the last check failed a while ago. */
-  current(): Promise<NotationState>;
+  readonly current: () => Promise<NotationState>;
 }
 
 export interface VersionOptions {
@@ -36,8 +36,9 @@ export interface VersionOptions {
 
 const UNCHECKED: NotationState = { version: undefined, problem: "not checked yet" };
 
-/** @see catalogue of attacks and faults, T-04 and F-20 */
-export function createVersion({ binary, directory, runner, deadline, now }: VersionOptions) {
+/** Keeps one answer of the binary and what file it was of. @see catalogue of attacks and faults, T-04 and F-20 */
+export function createVersion(options: VersionOptions): Version {
+  const { binary, directory, runner, deadline, now } = options;
   let state = UNCHECKED;
   /** What the state was found for. */
   let checked: string | undefined;
@@ -75,7 +76,7 @@ export function createVersion({ binary, directory, runner, deadline, now }: Vers
     return isOther || isStale ? check() : state;
   }
 
-  return { state: () => state, check, current } satisfies Version;
+  return { state: () => state, check, current };
 }
 
 /**

@@ -50,7 +50,10 @@ function check(
   if (username === undefined || password === undefined) {
     return unusable("cannot be read");
   }
-  return toCredentials(username, password) ?? unusable("are empty or have characters that cannot be sent");
+  return (
+    toCredentials(username, password) ??
+    unusable("are empty or have characters that cannot be sent")
+  );
 }
 
 /** Credentials that can be sent: neither is empty, no control characters, no colon in the name. @see RFC 7617 2 */
@@ -82,6 +85,5 @@ export const basicHeader = ({ username, password }: Credentials): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
 /** Tells credentials from the other answers of a source. */
-export const isCredentials = (
-  answer: Credentials | undefined | Undecided,
-): answer is Credentials => answer !== undefined && !isRefusal(answer);
+export const isCredentials = (answer: Credentials | undefined | Undecided): answer is Credentials =>
+  answer !== undefined && !isRefusal(answer);

@@ -114,7 +114,10 @@ export function createHttp(options: HttpOptions): Http {
   };
 
   /** A kept connection may have been closed by the server while our request was on its way; one that is new cannot. */
-  const exchange = async (request: HttpRequest, signal: AbortSignal): Promise<Reply | Undecided> => {
+  const exchange = async (
+    request: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<Reply | Undecided> => {
     const state = poolOf(request.url.origin);
     const couldBeStale = state.hasAnswered;
     try {
@@ -136,14 +139,21 @@ export function createHttp(options: HttpOptions): Http {
     async get(request) {
       request.signal.throwIfAborted();
       if (!isOpenHost(request.url, isOpenAddress)) return failureOf(new ForbiddenAddressError());
-      const late = AbortSignal.timeout(requestTimeoutMs);
+      // undici's own time-outs are coarse and start anew with every chunk; this one is neither.
+      const ending = new AbortController();
+      const timer = setTimeout(() => ending.abort(), requestTimeoutMs);
+      const abort = (): void => ending.abort();
+      request.signal.addEventListener("abort", abort, { once: true });
       try {
-        return await exchange(request, AbortSignal.any([request.signal, late]));
+        return await exchange(request, ending.signal);
       } catch (error) {
         request.signal.throwIfAborted();
-        return late.aborted
+        return ending.signal.aborted
           ? undecided("REGISTRY_UNREACHABLE", "the registry did not answer in time")
           : failureOf(error);
+      } finally {
+        clearTimeout(timer);
+        request.signal.removeEventListener("abort", abort);
       }
     },
     async close() {

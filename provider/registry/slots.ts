@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import { undecided, type Undecided } from "../verdict/verdict.ts";
-import { untilAborted } from "./waiting.ts";
+import { untilAborted } from "../lib/deadline.ts";
 
 export interface SlotOptions {
   /** Pieces of work at once. */

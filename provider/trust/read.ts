@@ -1,5 +1,4 @@
 import { MAX_POLICY_BYTES, parsePolicy, type Policy } from "./policy.ts";
-import { quoted } from "./policy-report.ts";
 import type { SnapshotContent } from "./snapshot.ts";
 import { readStore, splitStoreName, type Store } from "./store.ts";
 import type { Problem } from "./trust.ts";
@@ -43,19 +42,125 @@ export interface ReadOptions {
 
 /** Reads every policy and the stores that they name. Never rejects for what is in the directory. */
 export async function readTrust(view: View, options: ReadOptions): Promise<Reading> {
-  const { files, gap } = await findPolicies(view);
+  const { found, gap } = await findPolicies(view);
   const stores = new Map<string, Store>();
   const policies = new Map<string, ReadPolicy>();
-  for (const [name, file] of files) {
-    policies.set(name, await readPolicy(view, { name, file, stores }, options));
-  }
-  if (files.has(DEFAULT_POLICY) && files.get(DEFAULT_POLICY) !== DEFAULT_FILE) return { policies, gap };
-  const second = `${POLICY_FOLDER}/${DEFAULT_POLICY}.json`;
-  const twice = policies.get(DEFAULT_POLICY);
-  if (twice !== undefined && (await hasSecondDefault(view))) {
-    const message = `stands beside ${DEFAULT_FILE}, and both would be the policy ${DEFAULT_POLICY}`;
-    const problems = [...twice.problems, { severity: "error" as const, path: second, message }];
-    policies.set(DEFAULT_POLICY, { ...twice, content: undefined, problems });
+  for (const [name, [file = "", second]] of found) {
+    const policy = await readPolicy(view, { name, file, stores }, options);
+    policies.set(name, second === undefined ? policy : refused(policy, second, BOTH));
   }
   return { policies, gap };
+}
+
+const BOTH = `stands beside ${DEFAULT_FILE}, and both would be the policy ${DEFAULT_POLICY}`;
+
+const refused = (policy: ReadPolicy, path: string, message: string): ReadPolicy => ({
+  ...policy,
+  content: undefined,
+  problems: [...policy.problems, { severity: "error", path, message }],
+});
+
+/** The files of each policy, by its name. */
+interface Found {
+  readonly found: ReadonlyMap<string, readonly string[]>;
+  readonly gap: Problem | undefined;
+}
+
+async function findPolicies(view: View): Promise<Found> {
+  const found = new Map<string, string[]>();
+  const gapAt = (path: string, message: string): Found => ({
+    found,
+    gap: { severity: "error", path, message },
+  });
+  const names = await view.list(".");
+  if (isUnreadable(names)) return gapAt(".", names.unreadable);
+  if (names.includes(DEFAULT_FILE)) found.set(DEFAULT_POLICY, [DEFAULT_FILE]);
+  const files = names.includes(POLICY_FOLDER) ? await view.list(POLICY_FOLDER) : [];
+  if (isUnreadable(files)) return gapAt(POLICY_FOLDER, files.unreadable);
+  for (const file of files.filter(isPolicyFile)) {
+    const name = file.slice(0, -".json".length);
+    const known = found.get(name);
+    if (known === undefined) found.set(name, [`${POLICY_FOLDER}/${file}`]);
+    else known.push(`${POLICY_FOLDER}/${file}`);
+  }
+  // A directory without any policy is a volume that is not there yet or no more, not a wish.
+  return found.size === 0 ? gapAt(".", "holds no trust policy") : { found, gap: undefined };
+}
+
+/** Whether a file of `trustpolicies/` is read; editors keep their own files beside it, and hide them. */
+export const isPolicyFile = (file: string): boolean =>
+  file.endsWith(".json") && !file.startsWith(".");
+
+async function readPolicy(
+  view: View,
+  found: {
+    readonly name: string;
+    readonly file: string;
+    /** Those that were read already, by name; those that are read now are added. */
+    readonly stores: Map<string, Store>;
+  },
+  options: ReadOptions,
+): Promise<ReadPolicy> {
+  const { name, file, stores } = found;
+  const failed = (message: string): ReadPolicy =>
+    refused({ file, content: undefined, problems: [] }, file, message);
+  if (!POLICY_NAME.test(name)) {
+    return failed('is no name of a policy: at most 64 letters, digits, "_", "." and "-"');
+  }
+  const bytes = await view.readFile(file, MAX_POLICY_BYTES);
+  if (isUnreadable(bytes)) return failed(bytes.unreadable);
+  const allowWeak = options.allowWeak.includes(name);
+  const { policy, problems } = parsePolicy(bytes, file, { allowWeak });
+  if (policy === undefined) return { file, content: undefined, problems };
+  const named = await readStores(view, policy, stores, options.today);
+  const all = [
+    ...problems,
+    ...named.flatMap((store) => store.problems),
+    ...wildcardProblems(policy, file, stores),
+  ];
+  const certificates = new Map<string, readonly Uint8Array[]>();
+  for (const store of named) {
+    if (store.certificates !== undefined) certificates.set(store.name, store.certificates);
+  }
+  const isGood = !all.some((problem) => problem.severity === "error");
+  const content = isGood ? { name, policy, stores: certificates } : undefined;
+  return { file, content, problems: all };
+}
+
+/** The stores that a policy names, each once. */
+async function readStores(
+  view: View,
+  policy: Policy,
+  known: Map<string, Store>,
+  today: Date,
+): Promise<readonly Store[]> {
+  const names = new Set(policy.statements.flatMap((statement) => statement.trustStores));
+  const stores: Store[] = [];
+  for (const text of names) {
+    const place = splitStoreName(text);
+    if (place === undefined) throw new TypeError(`${text} names no trust store`);
+    const store = known.get(text) ?? (await readStore(view, place, today));
+    known.set(text, store);
+    stores.push(store);
+  }
+  return stores;
+}
+
+/** AWS Signer signs for every AWS account, whatever its store is called. */
+function wildcardProblems(
+  policy: Policy,
+  file: string,
+  stores: ReadonlyMap<string, Store>,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const [index, { trustStores, trustedIdentities }] of policy.statements.entries()) {
+    const aws = trustStores.find((store) => stores.get(store)?.isOfAws);
+    if (aws === undefined || !trustedIdentities.includes("*")) continue;
+    problems.push({
+      severity: "error",
+      path: `${file}: trustPolicies[${index}].trustedIdentities[0]`,
+      message: `"*" with ${aws}, which is AWS Signer's, would trust every AWS account: name profiles`,
+    });
+  }
+  return problems;
 }

@@ -1,6 +1,7 @@
 import "reflect-metadata";
 import type { webcrypto } from "node:crypto";
 import {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
@@ -8,6 +9,7 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
   type X509Certificate,
 } from "@peculiar/x509";
@@ -103,6 +105,8 @@ async function createAuthority(options: AuthorityOptions): Promise<Authority> {
   const extensions: Extension[] = [
     new BasicConstraintsExtension(true, undefined, true),
     new KeyUsagesExtension(usage, true),
+    // Go adds both identifiers. With them OpenSSL tells two roots of the same name apart.
+    await SubjectKeyIdentifierExtension.create(keys.publicKey),
   ];
   if (dns !== undefined) {
     extensions.push(new SubjectAlternativeNameExtension([{ type: "dns", value: dns }]));
@@ -135,6 +139,7 @@ async function createAuthority(options: AuthorityOptions): Promise<Authority> {
             KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment,
             true,
           ),
+          await AuthorityKeyIdentifierExtension.create(keys.publicKey),
           new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
           new SubjectAlternativeNameExtension([
             ...dns.map((value) => ({ type: "dns" as const, value })),

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { createCache } from "./cache.ts";
+
+function setUp({ maxEntries = 4, maxBytes = 100 } = {}) {
+  const clock = { now: 1000 };
+  const cache = createCache<{ readonly size: number }>({
+    maxEntries,
+    maxBytes,
+    sizeOf: (value) => value.size,
+    now: () => clock.now,
+  });
+  return { cache, clock };
+}
+
+test("an entry is there until its life ends, and not at its end", () => {
+  const { cache, clock } = setUp();
+  const value = { size: 1 };
+  cache.set("a", value, 10);
+  clock.now += 9;
+  assert.deepEqual(cache.get("a"), { value, ageMs: 9, lifeMs: 10 });
+  clock.now += 1;
+  assert.equal(cache.get("a"), undefined);
+  assert.deepEqual(cache.stats(), { entries: 0, bytes: 0 });
+});
+
+test("an entry that was set again has the new value, life and bytes", () => {
+  const { cache, clock } = setUp();
+  cache.set("a", { size: 40 }, 10);
+  clock.now += 8;
+  cache.set("a", { size: 2 }, 5);
+  clock.now += 4;
+  assert.deepEqual(cache.get("a"), { value: { size: 2 }, ageMs: 4, lifeMs: 5 });
+  assert.deepEqual(cache.stats(), { entries: 1, bytes: 2 });
+});
+
+for (const lifeMs of [0, -1, Number.NaN]) {
+  test(`a life of ${lifeMs} keeps nothing, and what was there goes`, () => {
+    const { cache } = setUp();
+    cache.set("a", { size: 1 }, 10);
+    cache.set("a", { size: 1 }, lifeMs);
+    assert.equal(cache.get("a"), undefined);
+  });
+}
+
+test("an entry larger than the cache is not kept and evicts nobody else", () => {
+  const { cache } = setUp();
+  cache.set("a", { size: 1 }, 10);
+  cache.set("b", { size: 101 }, 10);
+  assert.equal(cache.get("b"), undefined);
+  assert.notEqual(cache.get("a"), undefined);
+});
+
+test("keys that are members of every object are ordinary keys", () => {
+  const { cache } = setUp();
+  assert.equal(cache.get("__proto__"), undefined);
+  assert.equal(cache.get("constructor"), undefined);
+});
+
+const command = fc.oneof(
+  fc.record({ kind: fc.constant("get" as const), key: fc.nat(7) }),
+  fc.record({
+    kind: fc.constant("set" as const),
+    key: fc.nat(7),
+    size: fc.integer({ min: 0, max: 120 }),
+    lifeMs: fc.integer({ min: -1, max: 20 }),
+  }),
+  fc.record({ kind: fc.constant("delete" as const), key: fc.nat(7) }),
+  fc.record({ kind: fc.constant("pass" as const), ms: fc.nat(10) }),
+);
+
+test("it never returns what a map of everything would not, and keeps both bounds", () => {
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
+      const { cache, clock } = setUp();
+      const oracle = new Map<string, { value: { size: number }; end: number }>();
+      for (const step of commands) {
+        if (step.kind === "pass") {
+          clock.now += step.ms;
+          continue;
+        }
+        const key = String(step.key);
+        if (step.kind === "set") {
+          const value = { size: step.size };
+          cache.set(key, value, step.lifeMs);
+          oracle.set(key, { value, end: clock.now + step.lifeMs });
+          // What was just set is there, if it may be kept at all.
+          const kept = step.lifeMs > 0 && step.size <= 100;
+          assert.equal(cache.get(key)?.value, kept ? value : undefined);
+        } else if (step.kind === "delete") {
+          cache.delete(key);
+          oracle.delete(key);
+        }
+        const got = cache.get(key);
+        const known = oracle.get(key);
+        if (got !== undefined) {
+          assert.equal(got.value, known?.value);
+          assert.ok(clock.now < (known?.end ?? 0));
+        }
+        const { entries, bytes } = cache.stats();
+        assert.ok(entries >= 0 && entries <= 4, `${entries} entries`);
+        assert.ok(bytes >= 0 && bytes <= 100, `${bytes} bytes`);
+      }
+    }),
+  );
+});
+
+test("when every entry has gone, so have its bytes", () => {
+  const { cache, clock } = setUp({ maxEntries: 3 });
+  for (let index = 0; index < 50; index += 1) cache.set(`k${index % 5}`, { size: 7 }, 10);
+  clock.now += 10;
+  for (let index = 0; index < 5; index += 1) cache.get(`k${index}`);
+  assert.deepEqual(cache.stats(), { entries: 0, bytes: 0 });
+});

@@ -1,0 +1,66 @@
+import { Counter, Histogram, type Registry } from "prom-client";
+
+/** The values of a metric's labels, in the order of its names. */
+type Values = readonly string[];
+
+/** A metric whose labels have closed lists of values. */
+export interface BoundOptions {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+  /** Those that begin at 0. */
+  readonly combinations: readonly Values[];
+  readonly registers: Registry[];
+}
+
+/** Every combination of one value of each list. */
+export function product(...lists: readonly (readonly string[])[]): readonly Values[] {
+  let combinations: readonly Values[] = [[]];
+  for (const list of lists) {
+    combinations = combinations.flatMap((values) => list.map((value) => values.concat(value)));
+  }
+  return combinations;
+}
+
+/** A counter by the values of its labels: the children are made once, and found without hashing objects. */
+export function bindCounter(options: BoundOptions): (...values: Values) => void {
+  const { combinations, labelNames, ...rest } = options;
+  const counter = new Counter({ ...rest, labelNames: [...labelNames] });
+  const find = createChildren(labelNames, (labels) => counter.labels(labels));
+  for (const values of combinations) find(values).inc(0);
+  return (...values) => {
+    find(values).inc();
+  };
+}
+
+/** A histogram by the values of its labels. @param buckets upper bounds, in seconds */
+export function bindHistogram(
+  options: BoundOptions & { readonly buckets: readonly number[] },
+): (seconds: number, ...values: Values) => void {
+  const { combinations, labelNames, buckets, ...rest } = options;
+  const histogram = new Histogram({ ...rest, labelNames: [...labelNames], buckets: [...buckets] });
+  const find = createChildren(labelNames, (labels) => histogram.labels(labels));
+  for (const values of combinations) histogram.zero(labelsOf(labelNames, values));
+  return (seconds, ...values) => {
+    find(values).observe(seconds);
+  };
+}
+
+function createChildren<T>(
+  names: readonly string[],
+  make: (labels: Record<string, string>) => T,
+): (values: Values) => T {
+  const children = new Map<string, T>();
+  return (values) => {
+    const key = values.join("\n");
+    let child = children.get(key);
+    if (child === undefined) {
+      child = make(labelsOf(names, values));
+      children.set(key, child);
+    }
+    return child;
+  };
+}
+
+const labelsOf = (names: readonly string[], values: Values): Record<string, string> =>
+  Object.fromEntries(names.map((name, index) => [name, values[index] ?? ""]));

@@ -1,0 +1,223 @@
+import pino from "pino";
+import type { Decision, Pin } from "../verify/decision.ts";
+import { quote, quoteKey } from "./line.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Where lines go: whole ones, each with its line feed. */
+export interface Destination {
+  write(lines: string): void;
+  /** Resolves when what was written has gone out, or nobody reads any more. */
+  end?(): Promise<void>;
+}
+
+/**
+ * Everything that a line may say besides its message. No header, no body, no environment, no path of a secret: what is
+ * not on this list is not written, whatever the types were told.
+ */
+export interface LogFields {
+  readonly url?: string;
+  readonly admin?: string;
+  readonly version?: string;
+  readonly node?: string;
+  readonly signal?: string;
+  /** A code of `verdict/reasons.ts`, or a word for what happened. */
+  readonly reason?: string;
+  /** A sentence of ours. */
+  readonly problem?: string;
+  /** Sentences of ours. */
+  readonly problems?: readonly string[];
+  readonly policy?: string;
+  readonly state?: string;
+  /** A configured registry. */
+  readonly registry?: string;
+  readonly operation?: string;
+  readonly outcome?: string;
+  readonly request?: string;
+  readonly count?: number;
+  readonly durationMs?: number;
+  /** RFC 3339. */
+  readonly expiresAt?: string;
+}
+
+const FIELDS = [
+  "url",
+  "admin",
+  "version",
+  "node",
+  "signal",
+  "reason",
+  "problem",
+  "problems",
+  "policy",
+  "state",
+  "registry",
+  "operation",
+  "outcome",
+  "request",
+  "count",
+  "durationMs",
+  "expiresAt",
+] as const satisfies readonly (keyof LogFields)[];
+
+/** Writes JSON lines. Messages are static; what varies stands in the fields. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  /** @param error only its name, its code and where it was thrown are written: its message may quote anything */
+  error(message: string, fields?: LogFields, error?: unknown): void;
+  /** One line for each decision of a request, at level info. @param request its name */
+  decisions(decisions: readonly Decision[], request: string): void;
+  /** One line for each pin of a request, at level info. */
+  pins(pins: readonly Pin[], request: string): void;
+  /** Lines that were dropped because nobody read them. */
+  dropped(): number;
+  /** Writes what is left, no longer than a second, and nothing afterwards. */
+  close(): Promise<void>;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Standard output unless given. */
+  readonly destination?: Destination;
+}
+
+/** Bytes of lines that wait to be written: some ten thousand decisions. Beyond them lines are dropped and counted. */
+const BUFFER_BYTES = 4 * 1024 * 1024;
+/** For which the last lines may take, in milliseconds. */
+const LAST_LINES_MS = 1_000;
+
+export function createLog({ level, destination }: LogOptions): Log {
+  let dropped = 0;
+  let isClosed = false;
+  const output =
+    destination ??
+    createOutput((lines) => {
+      dropped += lines;
+    });
+  const write = (lines: string): void => {
+    if (!isClosed) output.write(lines);
+  };
+
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  );
+  const showsDecisions = logger.isLevelEnabled("info");
+
+  return {
+    debug: (message, fields) => {
+      logger.debug(allowed(fields), message);
+    },
+    info: (message, fields) => {
+      logger.info(allowed(fields), message);
+    },
+    warn: (message, fields) => {
+      logger.warn(allowed(fields), message);
+    },
+    error: (message, fields, error) => {
+      logger.error({ ...allowed(fields), ...(error !== undefined && traits(error)) }, message);
+    },
+    decisions(decisions, request) {
+      if (!showsDecisions || decisions.length === 0) return;
+      const start = `{"level":"info","time":"${new Date().toISOString()}","request":"${request}",`;
+      let lines = "";
+      for (const decision of decisions) lines += `${start}${decisionFields(decision)}}\n`;
+      write(lines);
+    },
+    pins(pins, request) {
+      if (!showsDecisions || pins.length === 0) return;
+      const start = `{"level":"info","time":"${new Date().toISOString()}","request":"${request}",`;
+      let lines = "";
+      for (const pin of pins) lines += `${start}${pinFields(pin)}}\n`;
+      write(lines);
+    },
+    dropped: () => dropped,
+    async close() {
+      isClosed = true;
+      await output.end?.();
+    },
+  };
+}
+
+/** Standard output, never waited for. @param onDrop is told how many lines were dropped */
+function createOutput(onDrop: (lines: number) => void): Destination {
+  const output = pino.destination({ fd: 1, sync: false, maxLength: BUFFER_BYTES });
+  output.on("drop", (lines: string) => {
+    onDrop(lines.split("\n").length - 1);
+  });
+  // A reader that went away is no reason to stop judging.
+  output.on("error", () => {
+    onDrop(1);
+  });
+  return {
+    write: (lines) => {
+      output.write(lines);
+    },
+    async end() {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LAST_LINES_MS);
+        output.flush(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+      // Otherwise the end of the process would write what is left, and wait for a reader for ever.
+      output.destroy();
+    },
+  };
+}
+
+/** The fields of the list, and nothing else that an object may have. */
+function allowed(fields: LogFields = {}): LogFields {
+  const kept: Record<string, unknown> = {};
+  for (const field of FIELDS) if (fields[field] !== undefined) kept[field] = fields[field];
+  return kept;
+}
+
+/** What may be written of an error. Of its stack only the places: its first lines are its message. */
+function traits(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const places = (error.stack ?? "")
+    .slice(error.name.length + error.message.length)
+    .split("\n")
+    .filter((line) => line.startsWith("    at "))
+    .map((line) => line.trim());
+  return {
+    error: error.name,
+    ...("code" in error && typeof error.code === "string" && { code: error.code }),
+    places,
+  };
+}
+
+/** Written by hand, because a line is made for every key of every request. */
+function decisionFields(decision: Decision): string {
+  const { key, verdict, digest, policy, level, registry, cache, durationMs } = decision;
+  let text = `"msg":"decision","key":${quoteKey(key)},"outcome":"${verdict.kind}"`;
+  if (verdict.kind === "rejected" || verdict.kind === "undecided") {
+    text += `,"reason":"${verdict.reason}","sentence":${quote(verdict.sentence)}`;
+  }
+  if (digest !== undefined) text += `,"digest":"${digest}"`;
+  if (policy !== undefined) text += `,"policy":${quote(policy)}`;
+  if (level !== undefined) text += `,"level":"${level}"`;
+  if (registry !== undefined) text += `,"registry":${quote(registry)}`;
+  return `${text},"cache":"${cache}","durationMs":${milliseconds(durationMs)}`;
+}
+
+function pinFields({ key, result, durationMs }: Pin): string {
+  let text = `"msg":"pin","key":${quoteKey(key)},"outcome":"${result.kind}"`;
+  if (result.kind === "pinned") text += `,"image":${quoteKey(result.image)}`;
+  else text += `,"reason":"${result.reason}","sentence":${quote(result.sentence)}`;
+  return `${text},"durationMs":${milliseconds(durationMs)}`;
+}
+
+/** Microseconds are enough. A number that JSON has no word for is nothing. */
+const milliseconds = (ms: number): string =>
+  Number.isFinite(ms) ? String(Math.round(ms * 1000) / 1000) : "null";

@@ -1,0 +1,130 @@
+import type { Collect } from "../evidence/collect.ts";
+import { createDeadlines, realTime, type Deadline, type Schedule } from "../lib/deadline.ts";
+import type { Judge, NotationState } from "../notation/judgement.ts";
+import type { RegistryClient } from "../registry/registry.ts";
+import type { Trust } from "../trust/trust.ts";
+import { undecided, type Refusal } from "../verdict/verdict.ts";
+import { createDecideBatch } from "./batch.ts";
+import type { DecideBatch, PinBatch } from "./decision.ts";
+import { createKeys } from "./keys.ts";
+import { createPinBatch } from "./mutate.ts";
+import { createTags } from "./tags.ts";
+import { createVerify } from "./verify.ts";
+import { createWaiting } from "./waiting.ts";
+
+/** What verification is made of, and its bounds. Times are milliseconds. */
+export interface VerifierOptions {
+  readonly trust: Pick<Trust, "policy">;
+  readonly registry: Pick<RegistryClient, "allows" | "subject">;
+  readonly collect: Collect;
+  readonly judge: Judge;
+  readonly notation: () => NotationState;
+  readonly limits: {
+    /** Of a request, from its arrival. */
+    readonly deadlineMs: number;
+    /** Of one verification; longer, so that its result answers the retry. */
+    readonly workDeadlineMs: number;
+    /** Keys that may be waited for at once, over all requests. */
+    readonly maxWaiting: number;
+  };
+  readonly lives: {
+    readonly verifiedMs: number;
+    readonly rejectedMs: number;
+    readonly tagMs: number;
+  };
+  readonly cache: {
+    readonly maxVerdicts: number;
+    readonly maxBytes: number;
+    readonly maxTags: number;
+  };
+  /** Whether `/mutate` keeps the tag beside the digest. */
+  readonly keepTag: boolean;
+  /** A clock that never goes back. */
+  readonly now: () => number;
+  readonly observe?: (event: VerifierEvent) => void;
+  /** Replaces the timers of deadlines, for tests. */
+  readonly schedule?: Schedule;
+}
+
+/** `refresh`: an entry is made anew in the background. `error`: something threw that never should. */
+export type VerifierEvent =
+  | { readonly kind: "refresh"; readonly of: "verdict" | "tag" }
+  | { readonly kind: "error"; readonly error: unknown };
+
+export interface VerifierStats {
+  readonly verdicts: { readonly entries: number; readonly bytes: number };
+  readonly tags: { readonly entries: number; readonly bytes: number };
+  /** Keys that are waited for. */
+  readonly waiting: number;
+  /** Verifications under way. */
+  readonly underWay: number;
+}
+
+export interface Verifier {
+  readonly decide: DecideBatch;
+  readonly pin: PinBatch;
+  stats(): VerifierStats;
+  /** Answers `SHUTTING_DOWN` to everybody who waits, and ends the verifications under way. */
+  close(): void;
+}
+
+/** Puts the parts of verification together. */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { limits, lives, cache, registry, now, observe, schedule = realTime } = options;
+  const works = createDeadlines(limits.workDeadlineMs, new Error("the time is up"), schedule);
+  const deadline = (): Deadline => works.begin();
+  const unexpected = (error: unknown): Refusal => {
+    observe?.({ kind: "error", error });
+    return undecided("NOTATION_FAILED", "the verification ended in a way that it never should");
+  };
+  const failure = (error: unknown, signal: AbortSignal): Refusal =>
+    signal.aborted
+      ? undecided("TIMEOUT", "the verification took too long and was ended")
+      : unexpected(error);
+
+  const tags = createTags({
+    registry,
+    lifeMs: lives.tagMs,
+    maxEntries: cache.maxTags,
+    now,
+    deadline,
+    failure,
+    onRefresh: () => observe?.({ kind: "refresh", of: "tag" }),
+  });
+  const verify = createVerify({
+    ...options,
+    tags,
+    maxVerdicts: cache.maxVerdicts,
+    maxBytes: cache.maxBytes,
+    deadline,
+    failure,
+    onRefresh: () => observe?.({ kind: "refresh", of: "verdict" }),
+  });
+  const waiting = createWaiting({
+    deadlineMs: limits.deadlineMs,
+    maxWaiting: limits.maxWaiting,
+    schedule,
+    failure: unexpected,
+  });
+  const allows = (host: string): boolean => registry.allows(host);
+  return {
+    decide: createDecideBatch({
+      verify,
+      parse: createKeys(cache.maxVerdicts),
+      allows,
+      waiting,
+      now,
+    }),
+    pin: createPinBatch({ tags, allows, waiting, keepTag: options.keepTag, now }),
+    stats: () => ({
+      verdicts: verify.stats(),
+      tags: tags.stats(),
+      waiting: waiting.size,
+      underWay: verify.underWay,
+    }),
+    close() {
+      waiting.close();
+      works.abort(new Error("the provider is shutting down"));
+    },
+  };
+}

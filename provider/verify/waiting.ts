@@ -1,0 +1,99 @@
+import { createDeadlines, untilAborted, type Schedule } from "../lib/deadline.ts";
+import { isRefusal, undecided, type Refusal } from "../verdict/verdict.ts";
+
+/** Everybody who waits for a verdict: bounded in number, each until the deadline of its request. */
+export interface Waiting {
+  /** Begins a request. @param caller aborts when nobody waits for the answer any more */
+  open(caller: AbortSignal): Round;
+  /** Keys that are waited for, over all requests. */
+  readonly size: number;
+  /** Answers `SHUTTING_DOWN` to everybody, now and from now on. */
+  close(): void;
+}
+
+/** The waits of one request; its deadline runs from when it was opened. */
+export interface Round {
+  /**
+   * Waits for work until the request's deadline. Never rejects.
+   * @returns undecided `OVERLOADED` at once when too many wait, `TIMEOUT` at the deadline, `SHUTTING_DOWN`
+   */
+  wait<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | Refusal>;
+  /** Ends the deadline's timer. To be called when every wait has ended. */
+  close(): void;
+}
+
+export interface WaitingOptions {
+  /** Milliseconds from the arrival of a request to its last answer. */
+  readonly deadlineMs: number;
+  /** Keys that may be waited for at once. */
+  readonly maxWaiting: number;
+  readonly schedule: Schedule;
+  /** What work that threw means. */
+  readonly failure: (error: unknown) => Refusal;
+}
+
+const LATE = undecided(
+  "TIMEOUT",
+  "not decided in time; the verification goes on and a retry finds its result",
+);
+const GONE = undecided("TIMEOUT", "the caller did not wait for the answer");
+const FULL = undecided("OVERLOADED", "too many images wait for verification; try again");
+const CLOSING = undecided("SHUTTING_DOWN", "this replica of the provider is shutting down");
+
+export function createWaiting({
+  deadlineMs,
+  maxWaiting,
+  schedule,
+  failure,
+}: WaitingOptions): Waiting {
+  const deadlines = createDeadlines(deadlineMs, LATE, schedule);
+  let size = 0;
+  let isClosed = false;
+
+  /** A signal that aborts with the verdict of whoever still waits. */
+  function begin(caller: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
+    const deadline = deadlines.begin();
+    const hungUp = new AbortController();
+    const hangUp = (): void => hungUp.abort(GONE);
+    if (caller.aborted) hangUp();
+    caller.addEventListener("abort", hangUp, { once: true });
+    return {
+      signal: AbortSignal.any([deadline.signal, hungUp.signal]),
+      end() {
+        deadline.end();
+        caller.removeEventListener("abort", hangUp);
+      },
+    };
+  }
+
+  return {
+    open(caller) {
+      // Made when something has to be waited for: most requests are answered from the cache.
+      let begun: ReturnType<typeof begin> | undefined;
+      return {
+        async wait(work) {
+          if (isClosed) return CLOSING;
+          if (size >= maxWaiting) return FULL;
+          size += 1;
+          try {
+            begun ??= begin(caller);
+            const { signal } = begun;
+            return await untilAborted(work(signal), signal);
+          } catch (error) {
+            return isRefusal(error) ? error : failure(error);
+          } finally {
+            size -= 1;
+          }
+        },
+        close: () => begun?.end(),
+      };
+    },
+    get size() {
+      return size;
+    },
+    close() {
+      isClosed = true;
+      deadlines.abort(CLOSING);
+    },
+  };
+}
