@@ -3,7 +3,12 @@ import { once } from "node:events";
 import { after, test } from "node:test";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { goBody, isProviderResponse, type RawAnswer } from "../../testing/gatekeeper/caller.ts";
-import { decision, refuseAll, startService } from "../../testing/gatekeeper/service.ts";
+import {
+  decision,
+  refuseAll,
+  type Service,
+  startService,
+} from "../../testing/gatekeeper/service.ts";
 import { undecided } from "../verdict/verdict.ts";
 
 const MANY = 1024 * 1024;
@@ -16,7 +21,7 @@ after(async () => {
   await service[Symbol.asyncDispose]();
 });
 const caller = service.caller();
-const { authorities, port } = service;
+const { authorities } = service;
 
 /** What every answer must be, whatever its status. @returns its systemError */
 function failureOf({ raw, headers }: Pick<RawAnswer, "raw" | "headers">): string | undefined {
@@ -29,7 +34,7 @@ function failureOf({ raw, headers }: Pick<RawAnswer, "raw" | "headers">): string
   return parsed.response.systemError;
 }
 
-const tls = (): ConnectionOptions => ({
+const tls = ({ authorities, port }: Service = service): ConnectionOptions => ({
   host: "127.0.0.1",
   port,
   ca: authorities.ca,
@@ -296,12 +301,7 @@ test("a connection that was opened ahead of its request is not cut as a slow one
 
 test("a body that does not arrive is 408 by its own deadline", async () => {
   await using slow = await startService({ app: { bodyTimeoutMs: 50 } });
-  const socket = connect({
-    ...tls(),
-    port: slow.port,
-    ca: slow.authorities.ca,
-    ...slow.authorities.gatekeeper,
-  });
+  const socket = connect(tls(slow));
   socket.on("error", () => {});
   await once(socket, "secureConnect");
   socket.write(request("Content-Length: 100", "{"));
@@ -358,7 +358,7 @@ const throwing = [
 ];
 for (const { path, thrown } of throwing) {
   test(`T-56 ${path} that throws ${String(thrown)} is 500 with a systemError`, async () => {
-    const fail = async (): Promise<never> => await Promise.reject(thrown as Error);
+    const fail = async (): Promise<never> => await Promise.reject(thrown);
     await using failing = await startService({ decide: fail, pin: fail });
     const answer = await failing.caller().send(goBody(["a"]), { path });
     assert.equal(answer.status, 500);

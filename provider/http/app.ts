@@ -46,7 +46,7 @@ const UNKNOWN_CALLER = refusal("the client certificate has none of the accepted 
 const UNKNOWN_PATH = refusal("the paths are /validate and /mutate");
 const WRONG_METHOD = refusal("the method is POST");
 const WRONG_TYPE = refusal("the Content-Type is application/json, without a Content-Encoding");
-const NO_HOST = refusal("the Host header is missing");
+const WRONG_HOST = refusal("there is one Host header");
 const FAILED = encodeFailure(undecided("NOTATION_FAILED", "the provider failed on this request"));
 
 /**
@@ -110,8 +110,9 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
       send(ctx, 403, UNKNOWN_CALLER);
       return false;
     }
-    if (req.headers.host === undefined) {
-      send(ctx, 400, NO_HOST);
+    if (!hasOneHost(req.rawHeaders)) {
+      ctx.set("Connection", "close");
+      send(ctx, 400, WRONG_HOST);
       return false;
     }
     if (!isExact(req.url ?? "", ctx.path)) {
@@ -149,6 +150,16 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
 /** The router reads a parsed path; it must be what was sent, byte for byte. */
 const isExact = (target: string, path: string): boolean =>
   target === path || target.startsWith(`${path}?`);
+
+/** Its value is never read. @param headers names and values in turn @see RFC 9112 3.2 */
+function hasOneHost(headers: readonly string[]): boolean {
+  let hosts = 0;
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index];
+    if (name?.length === 4 && name.toLowerCase() === "host") hosts += 1;
+  }
+  return hosts === 1;
+}
 
 /** What the router left alone. */
 function sendUnrouted(ctx: Context): void {

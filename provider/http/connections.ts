@@ -31,8 +31,11 @@ export interface Connections {
   endRetired(): void;
   /** Ends every connection and every handshake. */
   endAll(): void;
-  /** Whether something is being answered on a connection; undefined before the end of its handshake. */
-  stateOf(socket: Duplex): "active" | "idle" | undefined;
+  /**
+   * `receiving`: one request, of which the body is not all there; `active`: something that is there is being answered;
+   * undefined before the end of the handshake.
+   */
+  stateOf(socket: Duplex): "idle" | "receiving" | "active" | undefined;
   counts(): ConnectionCounts;
 }
 
@@ -163,7 +166,11 @@ export function watchConnections(
     stateOf(socket) {
       const connection = connections.get(socket);
       if (connection === undefined) return undefined;
-      return connection.answers.size > 0 ? "active" : "idle";
+      const [answer, another] = connection.answers;
+      if (answer === undefined) return "idle";
+      return another === undefined && !answer.headersSent && !answer.req.complete
+        ? "receiving"
+        : "active";
     },
     counts: () => ({
       handshaking: handshakes.size,

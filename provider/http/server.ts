@@ -164,15 +164,17 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
 
   server.on("clientError", (error, socket) => {
     const state = connections.stateOf(socket);
-    if (state !== "idle") {
-      // No TLS yet, to which nothing can be said; or a request, of which anything written now would seem the answer.
+    if (state === undefined || state === "active") {
+      // No TLS yet, to which nothing can be said; or anything said now would seem the answer that is being made.
       socket.destroy();
     } else if (isSilent(error, socket)) {
       // Go opens a connection ahead of a request and may give it the next one much later: it is idle, not slow.
       socket.setTimeout(limits.keepAliveTimeoutMs, () => socket.destroy());
     } else {
       const status = answerClientError(error, socket);
-      if (status !== undefined) observeRequest?.({ route: "none", status, durationMs: 0 });
+      // What came as far as the app is observed there.
+      if (status !== undefined && state === "idle")
+        observeRequest?.({ route: "none", status, durationMs: 0 });
     }
   });
 
