@@ -300,7 +300,7 @@ test("a connection that was opened ahead of its request is not cut as a slow one
 });
 
 test("a body that does not arrive is 408 by its own deadline", async () => {
-  await using slow = await startService({ app: { bodyTimeoutMs: 50 } });
+  await using slow = await startService({ authorities, app: { bodyTimeoutMs: 50 } });
   const socket = connect(tls(slow));
   socket.on("error", () => {});
   await once(socket, "secureConnect");
@@ -359,7 +359,7 @@ const throwing = [
 for (const { path, thrown } of throwing) {
   test(`T-56 ${path} that throws ${String(thrown)} is 500 with a systemError`, async () => {
     const fail = async (): Promise<never> => await Promise.reject(thrown);
-    await using failing = await startService({ decide: fail, pin: fail });
+    await using failing = await startService({ authorities, decide: fail, pin: fail });
     const answer = await failing.caller().send(goBody(["a"]), { path });
     assert.equal(answer.status, 500);
     assert.equal(failureOf(answer), "NOTATION_FAILED: the provider failed on this request");
@@ -370,6 +370,7 @@ for (const { path, thrown } of throwing) {
 
 test("T-56 an observer that throws costs its own request alone", async () => {
   await using failing = await startService({
+    authorities,
     observeDecisions: () => {
       throw new Error("observer");
     },
@@ -381,6 +382,7 @@ test("T-56 an observer that throws costs its own request alone", async () => {
 
 test("undecided keys are left out and named in systemError, with status 200", async () => {
   await using service = await startService({
+    authorities,
     decide: async ([first = "", second = ""]) => [
       decision(first),
       decision(second, { verdict: undecided("TIMEOUT", "not decided in time") }),
@@ -399,6 +401,7 @@ test("a caller that hangs up aborts the decision's signal", async () => {
   const asked = Promise.withResolvers<AbortSignal>();
   const answered = Promise.withResolvers<void>();
   await using hanging = await startService({
+    authorities,
     decide: async (keys, signal) => {
       asked.resolve(signal);
       await answered.promise;
@@ -424,6 +427,7 @@ test("a caller that hangs up aborts the decision's signal", async () => {
 test("the signal of a request that was answered does not abort while its connection lives", async () => {
   const signals: AbortSignal[] = [];
   await using service = await startService({
+    authorities,
     decide: async (keys, signal) => {
       signals.push(signal);
       return await refuseAll(keys, signal);

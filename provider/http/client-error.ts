@@ -17,17 +17,24 @@ const STATUSES: ReadonlyMap<string, Status> = new Map([
   ["HPE_HEADER_OVERFLOW", 431],
 ]);
 
+/** For which the rest of such a request is read and thrown away: a socket that is closed on it resets the answer. */
+const LINGER_MS = 500;
+
+/** Sockets that were answered: Node hands a socket over again when more of the same request arrives. */
+const answered = new WeakSet<Duplex>();
+
 /**
- * Answers a request that never became one: bad syntax, too many headers, too slow. Node leaves the socket to us, and
- * may do so twice for one socket.
- * @returns the HTTP status that was written; undefined when nobody could be answered
+ * Answers a request that never became one: bad syntax, too many headers, too slow. Node leaves the socket to us.
+ * @returns the HTTP status that was written; undefined when there was nobody to answer
  */
 export function answerClientError(error: Error, socket: Duplex): Status | undefined {
+  if (answered.has(socket)) return undefined;
   const code = codeOf(error);
   if (!socket.writable || code === "ECONNRESET") {
     socket.destroy();
     return undefined;
   }
+  answered.add(socket);
   const status = STATUSES.get(code) ?? 400;
   const body = encodeFailure(undecided("BAD_REQUEST", SENTENCES[status]));
   socket.end(
@@ -39,8 +46,13 @@ export function answerClientError(error: Error, socket: Duplex): Status | undefi
       "",
       body,
     ].join("\r\n"),
-    () => socket.destroy(),
   );
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once("end", () => socket.destroy());
+  socket.once("close", () => {
+    clearTimeout(linger);
+  });
+  socket.resume();
   return status;
 }
 

@@ -47,7 +47,9 @@ interface Connection {
   retired: boolean;
 }
 
-/** What of the connections may be in the midst of a handshake. */
+/** What of the bound may be in use before room is made, so that who comes then is not turned away. */
+const FULL = 7 / 8;
+/** What of the bound handshakes may hold then. */
 const HANDSHAKES = 1 / 4;
 
 const addressOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
@@ -65,8 +67,8 @@ export function watchConnections(
   handle: (request: IncomingMessage, response: ServerResponse) => void,
   now: () => number,
 ): Connections {
-  const mostHandshakes = Math.max(1, Math.floor(limits.maxConnections * HANDSHAKES));
-  const mostConnections = Math.max(1, limits.maxConnections - mostHandshakes);
+  const full = Math.floor(limits.maxConnections * FULL);
+  const mostHandshakes = Math.floor(limits.maxConnections * HANDSHAKES);
   // Insertion order is age.
   const handshakes = new Map<string, Socket>();
   const connections = new Map<Duplex, Connection>();
@@ -81,14 +83,21 @@ export function watchConnections(
     socket.destroy();
   };
 
+  const makeRoom = (): void => {
+    if (handshakes.size + connections.size <= full) return;
+    const [oldest] = handshakes.values();
+    const [longest] = idle;
+    if (handshakes.size > mostHandshakes && oldest !== undefined) drop(oldest);
+    else if (longest !== undefined) drop(longest.socket);
+  };
+
   server.on("connection", (socket: Socket) => {
     if (socket instanceof TLSSocket) return;
     const address = addressOf(socket);
     socket.on("error", ignore);
     socket.once("close", () => handshakes.delete(address));
     handshakes.set(address, socket);
-    const [oldest] = handshakes.values();
-    if (handshakes.size > mostHandshakes && oldest !== undefined) drop(oldest);
+    makeRoom();
   });
 
   server.on("secureConnection", (socket: TLSSocket) => {
@@ -106,10 +115,6 @@ export function watchConnections(
       connections.delete(socket);
       idle.delete(connection);
     });
-    const [longest] = idle;
-    if (connections.size > mostConnections && longest !== undefined && longest !== connection) {
-      drop(longest.socket);
-    }
   });
 
   server.on("drop", () => {

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import type { RequestEvent } from "../telemetry/metrics.ts";
 import { answerClientError, codeOf } from "./client-error.ts";
@@ -79,9 +78,9 @@ export interface ServerCounts extends ConnectionCounts {
 }
 
 export interface DrainTimes {
-  /** For which the server answers on, with `Connection: close`, until the endpoints are withdrawn everywhere. */
-  readonly announceMs: number;
-  /** For which requests in flight may take afterwards. */
+  /** Until it aborts the server answers on, with `Connection: close`: the endpoints are being withdrawn. */
+  readonly announced: AbortSignal;
+  /** Milliseconds that answers which are still being made may take afterwards. */
   readonly graceMs: number;
 }
 
@@ -185,17 +184,20 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
   });
 
   let graceEnd: NodeJS.Timeout | undefined;
+  const awaitGrace = (): void => {
+    clearTimeout(graceEnd);
+    const ms = roots.nextEndMs();
+    if (ms !== undefined) graceEnd = setTimeout(endGrace, ms).unref();
+  };
   const endGrace = (): void => {
     server.setSecureContext(context(material));
     connections.endRetired();
     awaitGrace();
   };
-  const awaitGrace = (): void => {
-    clearTimeout(graceEnd);
-    const ms = roots.nextEndMs();
-    if (ms === undefined) connections.retire(() => false);
-    else graceEnd = setTimeout(endGrace, ms).unref();
-  };
+
+  // Without a root on its way out every connection that arrives is of a current one, and none need be looked at.
+  const isOfFormerRoot = (socket: TLSSocket): boolean =>
+    roots.nextEndMs() !== undefined && !roots.signed(socket.getPeerX509Certificate());
 
   const read = async (): Promise<boolean> => {
     const next = await readMaterial(files);
@@ -213,9 +215,7 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
       material = next;
       const isOneGone = roots.replace(next.roots);
       server.setSecureContext(context(next));
-      if (isOneGone) {
-        connections.retire((socket) => !roots.signed(socket.getPeerX509Certificate()));
-      }
+      if (isOneGone) connections.retire(isOfFormerRoot);
       awaitGrace();
     }
     onChange?.(state());
@@ -223,9 +223,9 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
   };
   const reload = createReload(Object.values(files), limits.rereadEveryMs, read);
 
-  const drain = async ({ announceMs, graceMs }: DrainTimes): Promise<void> => {
+  const drain = async ({ announced, graceMs }: DrainTimes): Promise<void> => {
     connections.closeAll();
-    await wait(announceMs);
+    if (!announced.aborted) await once(announced, "abort");
     reload[Symbol.dispose]();
     clearTimeout(graceEnd);
     if (!server.listening) return;

@@ -6,6 +6,9 @@ import { capture } from "./capture.ts";
 /** Milliseconds that the pipes may outlive the process: only a process that left the group can hold them longer. */
 const PIPE_PATIENCE_MS = 100;
 
+/** Turns of the event loop in which the pipes are read after that, however late it is. */
+const READING_TURNS = 10;
+
 /** One program to run. */
 export interface Command {
   /** Absolute path: nothing is looked up in `PATH`, and there is no shell. */
@@ -129,15 +132,16 @@ export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runn
       const timer = setTimeout(patience.resolve, PIPE_PATIENCE_MS);
       await Promise.race([Promise.all([stdout.closed, stderr.closed]), patience.promise]);
       clearTimeout(timer);
-      // After a blocked event loop the timer comes before the bytes that already wait in the pipe.
-      await setImmediate();
+      const isComplete = () => stdout.isComplete() && stderr.isComplete();
+      // After a blocked event loop the timer comes before what already waits in the pipes.
+      for (let turn = 0; turn < READING_TURNS && !isComplete(); turn += 1) await setImmediate();
       stdout.close();
       stderr.close();
       return {
         ...end,
         stdout: stdout.text(),
         stderr: stderr.text(),
-        truncated: !stdout.isComplete() || !stderr.isComplete(),
+        truncated: !isComplete(),
         interrupted,
         spawnMs,
       };

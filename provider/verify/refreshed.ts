@@ -21,13 +21,11 @@ export interface RefreshedCacheOptions<V> extends CacheOptions<V> {
   readonly maxRefreshes: number;
   /** Milliseconds between two attempts for one key: a source that fails is not asked for every request. */
   readonly coolDownMs: number;
-  /** Told of each refresh that begins. */
-  readonly onRefresh?: () => void;
 }
 
 /** A cache whose entries are refreshed ahead of their end for as long as they are used. */
 export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): RefreshedCache<V> {
-  const { maxRefreshes, coolDownMs, onRefresh } = options;
+  const { maxRefreshes, coolDownMs } = options;
   const cache = createCache<V>(options);
   // Keys whose refresh began a short while ago.
   const attempts = createCache<true>({ ...options, maxBytes: Infinity, sizeOf: () => 0 });
@@ -35,7 +33,6 @@ export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): Refr
   const begin = (key: string, refresh: () => Promise<unknown>): void => {
     attempts.set(key, true, coolDownMs);
     underWay += 1;
-    onRefresh?.();
     void refresh().finally(() => {
       underWay -= 1;
     });

@@ -26,7 +26,6 @@ export interface TagsOptions {
   readonly deadline: () => Deadline;
   /** What a look-up that threw means; `signal` is the look-up's. */
   readonly failure: (error: unknown, signal: AbortSignal) => Refusal;
-  readonly onRefresh?: () => void;
 }
 
 /** Bytes that an entry is counted as: a name, a descriptor and what holds them. */
@@ -47,7 +46,6 @@ export function createTags(options: TagsOptions): Tags {
     now,
     maxRefreshes: 64,
     coolDownMs: lifeMs / 20,
-    ...(options.onRefresh !== undefined && { onRefresh: options.onRefresh }),
   });
   const flight = createFlight<Resolved | Refusal>(deadline);
 

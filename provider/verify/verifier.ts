@@ -3,7 +3,7 @@ import { createDeadlines, realTime, type Deadline, type Schedule } from "../lib/
 import type { Judge, NotationState } from "../notation/judgement.ts";
 import type { RegistryClient } from "../registry/registry.ts";
 import type { Trust } from "../trust/trust.ts";
-import { undecided, type Refusal } from "../verdict/verdict.ts";
+import { undecided, type Refusal, type Verdict } from "../verdict/verdict.ts";
 import { createDecideBatch } from "./batch.ts";
 import type { DecideBatch, PinBatch } from "./decision.ts";
 import { createKeys } from "./keys.ts";
@@ -46,9 +46,9 @@ export interface VerifierOptions {
   readonly schedule?: Schedule;
 }
 
-/** `refresh`: an entry is made anew in the background. `error`: something threw that never should. */
+/** `refresh`: a verdict was made anew in the background. `error`: something threw that never should. */
 export type VerifierEvent =
-  | { readonly kind: "refresh"; readonly of: "verdict" | "tag" }
+  | { readonly kind: "refresh"; readonly outcome: Verdict["kind"] }
   | { readonly kind: "error"; readonly error: unknown };
 
 export interface VerifierStats {
@@ -89,7 +89,6 @@ export function createVerifier(options: VerifierOptions): Verifier {
     now,
     deadline,
     failure,
-    onRefresh: () => observe?.({ kind: "refresh", of: "tag" }),
   });
   const verify = createVerify({
     ...options,
@@ -98,7 +97,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     maxBytes: cache.maxBytes,
     deadline,
     failure,
-    onRefresh: () => observe?.({ kind: "refresh", of: "verdict" }),
+    onRefresh: (outcome) => observe?.({ kind: "refresh", outcome }),
   });
   const waiting = createWaiting({
     deadlineMs: limits.deadlineMs,

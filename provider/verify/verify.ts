@@ -55,7 +55,8 @@ export interface VerifyOptions {
   /** Of one verification; longer than any caller waits. */
   readonly deadline: () => Deadline;
   readonly failure: (error: unknown, signal: AbortSignal) => Refusal;
-  readonly onRefresh?: () => void;
+  /** Told of each verdict that was made anew before its life ended. */
+  readonly onRefresh?: (outcome: Verdict["kind"]) => void;
 }
 
 /** A key with the trust policy that applies to it at this moment. */
@@ -100,7 +101,6 @@ export function createVerify(options: VerifyOptions): Verify {
     now,
     maxRefreshes: MAX_REFRESHES,
     coolDownMs: COOL_DOWN_MS,
-    ...(options.onRefresh !== undefined && { onRefresh: options.onRefresh }),
   });
   const flight = createFlight<Verdict>(options.deadline);
   // Verdicts outlive an absent binary: they were reached by the version that was seen last.
@@ -188,8 +188,10 @@ export function createVerify(options: VerifyOptions): Verify {
 
   function cached(known: KnownKey, ground: Ground, digest: Digest): Outcome | undefined {
     const cacheKey = cacheKeyOf(known, ground, digest);
-    const refresh = async (): Promise<unknown> =>
-      await begin(cacheKey, ground, digest, undefined, NEVER).result;
+    const refresh = async (): Promise<void> => {
+      const { kind } = await begin(cacheKey, ground, digest, undefined, NEVER).result;
+      options.onRefresh?.(kind);
+    };
     const verdict = verdicts.get(cacheKey, refresh);
     return verdict === undefined ? undefined : { verdict, digest, cache: "hit" };
   }

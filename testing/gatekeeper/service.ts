@@ -35,6 +35,8 @@ export interface ServiceOptions extends Partial<
   readonly app?: Partial<AppOptions["limits"]>;
   readonly limits?: TlsServerOptions["limits"];
   readonly onChange?: TlsServerOptions["onChange"];
+  /** Any that is free unless given. */
+  readonly port?: number;
   /** Monotonic milliseconds of the server; the process's own unless given. */
   readonly now?: () => number;
 }
@@ -83,7 +85,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       clientCA: join(secret.directory, "ca.crt"),
     },
     address: "127.0.0.1",
-    port: 0,
+    port: options.port ?? 0,
     now,
     observeRequest,
     ...(options.limits !== undefined && { limits: options.limits }),
@@ -113,7 +115,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     [Symbol.asyncDispose]: async () => {
       for (const caller of callers) await caller.close();
-      await server.drain({ announceMs: 0, graceMs: 0 });
+      await server.drain({ announced: AbortSignal.abort(), graceMs: 0 });
       await secret[Symbol.asyncDispose]();
     },
   };

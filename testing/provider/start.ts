@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,11 +22,13 @@ export interface ProviderOptions {
   readonly overrides?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** An absolute path; the pinned Notation unless said otherwise. */
   readonly notation?: string;
+  /** Writes the log to `provider.log` as well. */
+  readonly logFile?: boolean;
 }
 
 /** A provider that runs as a process of its own, as it does in a cluster. */
 export interface RunningProvider extends AsyncDisposable {
-  /** Holds `provider.yaml`, `provider/`, `gatekeeper/` with certificates, and `provider.log`. */
+  /** Holds `provider.yaml`, and `provider/` and `gatekeeper/` with certificates. */
   readonly directory: string;
   /** `https://127.0.0.1:<port>` */
   readonly url: string;
@@ -117,10 +119,12 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
     { stdio: ["ignore", "pipe", "pipe"], cwd: directory },
   );
   const log: string[] = [];
+  const file = options.logFile ? createWriteStream(join(directory, "provider.log")) : undefined;
   const exited = once(child, "exit");
   const ready = new Promise<{ url: string; admin: string }>((resolve, reject) => {
     const read = (line: string): void => {
       log.push(line);
+      file?.write(`${line}\n`);
       if (log.length > LOG_LINES) log.shift();
       if (!line.includes('"ready"')) return;
       const entry = fields(line);
@@ -144,6 +148,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       await exited;
       clearTimeout(giveUp);
     }
+    file?.end();
     await Promise.all(
       [directory, runtime].map(async (path) => await rm(path, { recursive: true, force: true })),
     );

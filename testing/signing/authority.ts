@@ -66,8 +66,8 @@ export interface LeafOptions {
   readonly country?: string;
   /** Default `WA`. */
   readonly state?: string;
-  /** Further parts of the subject, as `OU=one, OU=two`. */
-  readonly more?: string;
+  /** Default none. Notation's identities cannot name a subject with two. */
+  readonly organizationalUnits?: readonly string[];
   /** Default the authority's. */
   readonly keyType?: KeyType;
   /** Default an hour ago. */
@@ -121,7 +121,10 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
   const critical = options.criticalBasicConstraints ?? true;
   const rootKeys = await generate(keyType);
   const name = (suffix: string) =>
-    `CN=${options.name}${suffix}, O=${options.organization ?? "Example"}, ST=WA, C=US`;
+    subjectOf({
+      commonName: `${options.name}${suffix}`,
+      organization: options.organization ?? "Example",
+    });
   const validity = {
     notBefore: options.notBefore ?? from(-DAY),
     notAfter: options.notAfter ?? from(10 * YEAR),
@@ -206,10 +209,17 @@ const from = (ms: number): Date => new Date(Date.now() + ms);
 
 const der = (certificate: x509.X509Certificate): Buffer => Buffer.from(certificate.rawData);
 
-function subjectOf(leaf: LeafOptions): string {
-  const { commonName, organization = "Example", state = "WA", country = "US", more } = leaf;
-  const parts = [`CN=${commonName}`, `O=${organization}`, `ST=${state}`, `C=${country}`];
-  return [...parts, ...(more === undefined ? [] : [more])].join(", ");
+/** In the order in which certificates have them: the country first. Values may hold any character. */
+function subjectOf(leaf: LeafOptions): x509.JsonName {
+  const { commonName, organization = "Example", state = "WA", country = "US" } = leaf;
+  const units = leaf.organizationalUnits ?? [];
+  return [
+    { C: [country] },
+    { ST: [state] },
+    { O: [organization] },
+    ...units.map((unit) => ({ OU: [unit] })),
+    { CN: [commonName] },
+  ];
 }
 
 function leafExtensions(leaf: LeafOptions): x509.Extension[] {

@@ -1,0 +1,22 @@
+import { createServer } from "node:https";
+import { writeFileSync } from "node:fs";
+import Koa from "koa";
+import { createAuthorities } from "./testing/gatekeeper/certificates.ts";
+import { createCaller, goBody } from "./testing/gatekeeper/caller.ts";
+import { createApp } from "./provider/http/app.ts";
+const a = await createAuthorities();
+for (const [n, t] of Object.entries({ "ca.pem": a.ca, "cert.pem": a.gatekeeper.cert, "key.pem": a.gatekeeper.key })) writeFileSync("/tmp/b/" + n, t);
+const digest = "sha256:" + "a".repeat(64);
+const keys = ["one", "two", "three"].map((n) => `registry.example.com/team/${n}@${digest}`);
+const decisions = keys.map((key) => ({ key, cache: "hit", durationMs: 0.1, digest, policy: "default", verdict: { kind: "verified", facts: { outcome: "verified", image: key, digest, policy: "default", statement: "s", level: "strict" } } }));
+writeFileSync("/tmp/b/body.json", goBody(keys));
+const app = createApp({ decide: async () => decisions as never, pin: async () => [], clientNames: ["gatekeeper-webhook-service.gatekeeper-system.svc"], limits: { bodyBytes: 1 << 20, bodyTimeoutMs: 2000, maxKeys: 1000 }, now: () => performance.now(), onError: (e) => console.error(e), observeRequest: () => {} });
+const koa = new Koa();
+koa.use(async (ctx) => { const c = []; for await (const x of ctx.req) c.push(x); JSON.parse(Buffer.concat(c).toString()); ctx.type = "application/json"; ctx.body = JSON.stringify({ apiVersion: "x", kind: "ProviderResponse", response: { items: decisions.map((d) => ({ key: d.key, value: d.verdict.facts })) } }); });
+const tls = { cert: a.serving.cert, key: a.serving.key, ca: a.gatekeeper.ca, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" } as const;
+const s1 = createServer(tls, app); const s2 = createServer(tls, koa.callback());
+s1.listen(9443, "127.0.0.1"); s2.listen(9444, "127.0.0.1", async () => {
+  const c = createCaller({ url: "https://127.0.0.1:9443", ca: a.ca, cert: a.gatekeeper.cert, key: a.gatekeeper.key });
+  console.log(await c.ask(keys)); console.log((await c.ask(keys, { path: "/validate/" })).raw); console.log((await c.send("", { method: "GET" })).raw);
+  await c.close(); console.log("up");
+});

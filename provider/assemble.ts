@@ -1,0 +1,162 @@
+import { readFileSync } from "node:fs";
+import type { Config, RegistryConfig } from "./config/schema.ts";
+import { createCollect } from "./evidence/collect.ts";
+import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
+import { createRegistryClient } from "./registry/client.ts";
+import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
+import { fromDockerConfig } from "./registry/docker-config.ts";
+import type { RegistryEvent, RegistryOptions } from "./registry/options.ts";
+import { createTrust } from "./trust/create-trust.ts";
+import type { PolicyState, Trust } from "./trust/trust.ts";
+import { createVerifier, type Verifier, type VerifierEvent } from "./verify/verifier.ts";
+
+/** What decides, put together from the configuration; the service and the command line use the same. */
+export interface Judging {
+  readonly trust: Trust;
+  readonly notation: Notation;
+  readonly verifier: Verifier;
+  /** Ends what is under way, every child process and every connection, and removes what was written. */
+  close(): Promise<void>;
+}
+
+/** Who is told what the parts do. */
+export interface Observers {
+  readonly registry?: (event: RegistryEvent) => void;
+  readonly notation?: (event: NotationEvent) => void;
+  readonly verifier?: (event: VerifierEvent) => void;
+  readonly trust?: (states: readonly PolicyState[]) => void;
+}
+
+export interface AssembleOptions {
+  readonly config: Config;
+  /** Of this process alone. */
+  readonly runtimeDirectory: string;
+  /** Milliseconds from a request's arrival to its last answer. */
+  readonly deadlineMs: number;
+  readonly observers: Observers;
+}
+
+/** Output of Notation that is kept: some hundred bytes on an ordinary day. */
+const OUTPUT_BYTES = 64 * 1024;
+
+/** Monotonic milliseconds: the clock of every age and duration. */
+export const now = (): number => performance.now();
+
+/** @throws when a directory cannot be written, or a file that the configuration names cannot be read */
+export async function assemble(options: AssembleOptions): Promise<Judging> {
+  const { config, runtimeDirectory, deadlineMs, observers } = options;
+  const { verification, cache } = config;
+
+  const registry = createRegistryClient({
+    registries: config.registries.map(toRegistryOptions),
+    now,
+    ...(observers.registry && { observe: observers.registry }),
+  });
+  // Neither needs the other, and both read from disk before the first question can be answered.
+  const [trust, notation] = await Promise.all([
+    createTrust({
+      directory: config.trust.directory,
+      runtimeDirectory,
+      rereadEveryMs: config.trust.rereadEvery,
+      allowWeak: config.trust.allowWeak,
+      ...(observers.trust && { onChange: observers.trust }),
+    }),
+    createNotation({
+      binary: config.notation.binary,
+      ...(config.notation.pluginDirectory !== undefined && {
+        pluginDirectory: config.notation.pluginDirectory,
+      }),
+      plugins: config.notation.plugins,
+      pluginConfig: Object.entries(config.notation.pluginConfig),
+      runtimeDirectory,
+      concurrency: config.notation.concurrency,
+      maxWaiting: config.notation.maxWaiting,
+      graceMs: config.notation.grace,
+      outputBytes: OUTPUT_BYTES,
+      now,
+      ...(observers.notation && { observe: observers.notation }),
+    }),
+  ]);
+  const verifier = createVerifier({
+    trust,
+    registry,
+    collect: createCollect({
+      registry,
+      plugins: config.notation.plugins,
+      maxSignatures: verification.maxSignatures,
+      maxEnvelopeBytes: verification.maxEnvelope,
+      maxCacheBytes: cache.maxEvidence,
+      now,
+    }),
+    judge: notation.judge,
+    notation: () => notation.state(),
+    limits: {
+      deadlineMs,
+      workDeadlineMs: verification.deadline,
+      maxWaiting: verification.maxWaiting,
+    },
+    lives: { verifiedMs: cache.verified, rejectedMs: cache.rejected, tagMs: cache.tags },
+    cache: {
+      maxVerdicts: cache.maxVerdicts,
+      maxBytes: cache.maxVerdictBytes,
+      maxTags: cache.maxTags,
+    },
+    keepTag: config.mutation.keepTag,
+    now,
+    ...(observers.verifier && { observe: observers.verifier }),
+  });
+  return {
+    trust,
+    notation,
+    verifier,
+    async close() {
+      verifier.close();
+      await notation.close();
+      await Promise.all([registry.close(), trust.close()]);
+    },
+  };
+}
+
+/** Docker Hub answers under other names than its images have, and serves blobs from yet others. */
+const WELL_KNOWN: ReadonlyMap<
+  string,
+  { endpoint: string; tokenHosts: string[]; blobHosts: string[] }
+> = new Map([
+  [
+    "docker.io",
+    {
+      endpoint: "https://registry-1.docker.io",
+      tokenHosts: ["auth.docker.io"],
+      blobHosts: [
+        "production.cloudflare.docker.com",
+        "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
+      ],
+    },
+  ],
+]);
+
+/** One registry of the configuration, with its files read and the names that everybody knows filled in. */
+function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
+  const known = WELL_KNOWN.get(registry.host);
+  const scheme = registry.plainHttp ? "http" : "https";
+  return {
+    host: registry.host,
+    endpoint: registry.endpoint ?? known?.endpoint ?? `${scheme}://${registry.host}`,
+    ...(registry.ca !== undefined && { ca: readFileSync(registry.ca, "utf8") }),
+    credentials: credentialsOf(registry),
+    tokenHosts: [...registry.tokenHosts, ...(known?.tokenHosts ?? [])],
+    blobHosts: [...registry.blobHosts, ...(known?.blobHosts ?? [])],
+    allowedAddresses: registry.allowedAddresses,
+    concurrency: registry.concurrency,
+    maxWaiting: registry.maxWaiting,
+    requestTimeoutMs: registry.requestTimeout,
+  };
+}
+
+function credentialsOf({ host, credentials }: RegistryConfig): CredentialSource {
+  if ("usernameFile" in credentials) {
+    return fromFile(credentials.usernameFile, credentials.passwordFile);
+  }
+  if ("dockerConfig" in credentials) return fromDockerConfig(credentials.dockerConfig, host);
+  return anonymous();
+}

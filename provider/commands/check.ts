@@ -1,0 +1,24 @@
+import { loadConfig, readEnvironment } from "../config/load.ts";
+import { lint } from "../trust/lint.ts";
+import { printProblems } from "./problems.ts";
+
+/**
+ * Prints every problem of the configuration, and of the trust directory that it names.
+ * @returns the exit code: 0 without errors, warnings or not; 1 otherwise
+ */
+export async function checkCommand(file: string): Promise<number> {
+  const environment = readEnvironment();
+  const loaded = loadConfig(file);
+  if ("problems" in loaded) {
+    printProblems([...environment, ...loaded.problems]);
+    return 1;
+  }
+  const { directory, allowWeak } = loaded.config.trust;
+  const problems = await lint(directory, allowWeak);
+  printProblems([...environment, ...problems]);
+  const errors =
+    environment.length + problems.filter(({ severity }) => severity === "error").length;
+  if (errors > 0) return 1;
+  process.stdout.write(`${file}: no errors\n`);
+  return 0;
+}

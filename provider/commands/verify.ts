@@ -1,0 +1,86 @@
+import { assemble } from "../assemble.ts";
+import { loadConfig, readEnvironment } from "../config/load.ts";
+import { createOwnDirectory } from "../runtime.ts";
+import type { Decision } from "../verify/decision.ts";
+import { formatDecisions, type Output } from "./format.ts";
+import { printProblems } from "./problems.ts";
+
+export interface VerifyOptions {
+  readonly config: string;
+  readonly policy?: string;
+  readonly level?: string;
+  readonly output: Output;
+}
+
+/**
+ * Verifies images by the configuration and the code of the service; the deadline is that of one verification.
+ * @returns the exit code: 0 only if every image was verified
+ */
+export async function verifyCommand(
+  images: readonly string[],
+  options: VerifyOptions,
+): Promise<number> {
+  const environment = readEnvironment();
+  const loaded = loadConfig(options.config);
+  if (environment.length > 0 || "problems" in loaded) {
+    printProblems([...environment, ...("problems" in loaded ? loaded.problems : [])]);
+    return 1;
+  }
+  const { config } = loaded;
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  using directory = createOwnDirectory(config.runtimeDirectory);
+  const judging = await assemble({
+    config,
+    runtimeDirectory: directory.path,
+    deadlineMs: config.verification.deadline,
+    observers: {},
+  });
+  try {
+    const keys = new Set(images.map((image) => keyOf(image, options)));
+    const progress = createProgress(keys.size);
+    const decisions: Decision[] = [];
+    const asked = [...keys].map(async (key) => {
+      const [decision] = await judging.verifier.decide([key], interrupted.signal);
+      progress.step(key);
+      return decision;
+    });
+    for (const decision of await Promise.all(asked)) if (decision) decisions.push(decision);
+    progress.end();
+    process.stdout.write(formatDecisions(decisions, options.output, process.stdout));
+    return decisions.every(({ verdict }) => verdict.kind === "verified") ? 0 : 1;
+  } finally {
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+    await judging.close();
+  }
+}
+
+/** The key that asks for this policy and level. An image that has options of its own gets none of ours. */
+function keyOf(image: string, { policy, level }: VerifyOptions): string {
+  const asked = [
+    ...(policy === undefined ? [] : [`policy=${policy}`]),
+    ...(level === undefined ? [] : [`level=${level}`]),
+  ];
+  return asked.length === 0 ? image : `${image}?${asked.join("&")}`;
+}
+
+/** A line that counts on a terminal, and nothing elsewhere. */
+function createProgress(total: number): { step(key: string): void; end(): void } {
+  const { stderr } = process;
+  if (!stderr.isTTY) return { step: () => undefined, end: () => undefined };
+  let done = 0;
+  const show = (text: string): void => {
+    stderr.write(`\r\u001b[K${text}`);
+  };
+  show(`verifying 0 of ${total}`);
+  return {
+    step() {
+      done += 1;
+      show(`verifying ${done} of ${total}`);
+    },
+    end: () => show(""),
+  };
+}

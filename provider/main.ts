@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+// The command line: what there is, and nothing of how it is done. Each command is loaded when it is asked for.
+import { Argument, Command, Option } from "commander";
+import { packageVersion } from "./commands/package-version.ts";
+import type { VerifyOptions } from "./commands/verify.ts";
+
+const program = new Command("notation-provider")
+  .description("Gatekeeper external-data provider that verifies image signatures with Notation")
+  .version(packageVersion(), "--version")
+  // Wrong usage is 2, so that it is told apart from an image that was not verified.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+
+const finish = (code: number): void => {
+  process.exitCode = code;
+};
+
+program
+  .command("serve")
+  .description("serve Gatekeeper until SIGTERM")
+  .requiredOption("--config <file>", "configuration file, YAML")
+  .action(async ({ config }: { config: string }) => {
+    const { serveCommand } = await import("./commands/serve.ts");
+    // What is left, such as idle connections to registries, is nothing to wait for.
+    process.exit(await serveCommand(config));
+  });
+
+program
+  .command("verify")
+  .description("verify images as the service would; exit code 0 only if all are verified")
+  .addArgument(new Argument("<image...>", "images, by tag or digest"))
+  .requiredOption("--config <file>", "configuration file, YAML")
+  .option("--policy <name>", "trust policy to verify under")
+  .addOption(
+    new Option("--level <level>", "level to verify at").choices(["strict", "permissive", "audit"]),
+  )
+  .addOption(
+    new Option("--output <form>", "form of the output").choices(["table", "json"]).default("table"),
+  )
+  .action(async (images: string[], options: VerifyOptions) => {
+    const { verifyCommand } = await import("./commands/verify.ts");
+    finish(await verifyCommand(images, options));
+  });
+
+program
+  .command("config")
+  .description("look at a configuration")
+  .command("check")
+  .description("print every problem of the configuration and of the trust directory it names")
+  .addArgument(new Argument("<file>", "configuration file, YAML"))
+  .action(async (file: string) => {
+    const { checkCommand } = await import("./commands/check.ts");
+    finish(await checkCommand(file));
+  });
+
+program
+  .command("version")
+  .description("print the versions of the provider, of Node, and of Notation")
+  .option("--config <file>", "configuration file that names the Notation binary")
+  .action(async ({ config }: { config?: string }) => {
+    const { versionCommand } = await import("./commands/version.ts");
+    finish(await versionCommand(config));
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
