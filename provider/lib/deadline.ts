@@ -28,6 +28,8 @@ export const realTime: Schedule = (ms, callback) => {
 /** A signal that aborts at a deadline. */
 export interface Deadline {
   readonly signal: AbortSignal;
+  /** Brings the deadline forward to now. */
+  abort(reason: unknown): void;
   /** To be called when the work has ended, so that nothing is left of it. */
   end(): void;
 }
@@ -35,7 +37,7 @@ export interface Deadline {
 /** Deadlines of one kind, all of which can be brought forward at once. */
 export interface Deadlines {
   begin(): Deadline;
-  /** Aborts every signal that has not ended. */
+  /** Aborts every signal that has not ended, and from now on every new one as it begins. */
   abort(reason: unknown): void;
 }
 
@@ -45,13 +47,16 @@ export interface Deadlines {
  */
 export function createDeadlines(ms: number, reason: unknown, schedule: Schedule): Deadlines {
   const running = new Set<AbortController>();
+  let aborted: { readonly reason: unknown } | undefined;
   return {
     begin() {
       const controller = new AbortController();
+      if (aborted !== undefined) controller.abort(aborted.reason);
       const timer = schedule(ms, () => controller.abort(reason));
       running.add(controller);
       return {
         signal: controller.signal,
+        abort: (because) => controller.abort(because),
         end() {
           timer.cancel();
           running.delete(controller);
@@ -59,6 +64,7 @@ export function createDeadlines(ms: number, reason: unknown, schedule: Schedule)
       };
     },
     abort(because) {
+      aborted ??= { reason: because };
       for (const controller of running) controller.abort(because);
     },
   };

@@ -14,6 +14,8 @@ export interface Flight<T> {
   ): { readonly joined: boolean; readonly result: Promise<T> };
   /** Whether there is work under way for this key. */
   has(key: string): boolean;
+  /** Resolves when the work that is under way now has ended, well or not. */
+  ended(): Promise<void>;
   /** Keys with work under way. */
   readonly size: number;
 }
@@ -23,7 +25,7 @@ export interface Flight<T> {
  * caller's hang-up spoils it for nobody.
  * @param deadline of one piece of work, from its beginning
  */
-export function createFlight<T>(deadline: () => Deadline): Flight<T> {
+export function createFlight<T>(deadline: () => Pick<Deadline, "signal" | "end">): Flight<T> {
   const pending = new Map<string, Promise<T>>();
   return {
     run(key, work, caller) {
@@ -38,6 +40,9 @@ export function createFlight<T>(deadline: () => Deadline): Flight<T> {
       return { joined: false, result: untilAborted(begun, caller) };
     },
     has: (key) => pending.has(key),
+    async ended() {
+      await Promise.allSettled(pending.values());
+    },
     get size() {
       return pending.size;
     },

@@ -206,7 +206,7 @@ function decisionFields(decision: Decision): string {
   }
   if (digest !== undefined) text += `,"digest":"${digest}"`;
   if (policy !== undefined) text += `,"policy":${quote(policy)}`;
-  if (level !== undefined) text += `,"level":"${level}"`;
+  if (level !== undefined) text += `,"askedLevel":"${level}"`;
   if (registry !== undefined) text += `,"registry":${quote(registry)}`;
   return `${text},"cache":"${cache}","durationMs":${milliseconds(durationMs)}`;
 }

@@ -5,7 +5,7 @@ import { createReloader } from "./reloader.ts";
 import { createRuntime } from "./runtime.ts";
 import { createSnapshot, epochOf, type OwnedSnapshot, type SnapshotContent } from "./snapshot.ts";
 import type { PolicyState, Problem, Trust } from "./trust.ts";
-import { createView, machineFiles, type Files } from "./view.ts";
+import { createView, machineFiles, type Files, type View } from "./view.ts";
 import { createWatcher, type CreateWatcher } from "./watch.ts";
 
 export interface TrustOptions {
@@ -92,4 +92,85 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
       runtime.close();
     },
   };
+}
+
+/** Reads until nothing changed meanwhile; a directory that never rests is taken as it was last. */
+async function readStill(
+  directory: string,
+  files: Files,
+  read: (view: View) => Promise<Reading>,
+): Promise<Reading> {
+  for (let attempt = 1; ; attempt += 1) {
+    const view = createView(directory, files);
+    const reading = await read(view);
+    if (attempt === ATTEMPTS || (await view.isUnchanged())) return reading;
+  }
+}
+
+interface MergeOptions {
+  readonly make: (content: SnapshotContent) => OwnedSnapshot;
+  /** Whether this reading counts for a file that is missing: one that a change set off may be in the midst of it. */
+  readonly asked: boolean;
+}
+
+/** What is in force after a reading: the new where it is good, the last good where it is not. */
+function merge(before: Entries, reading: Reading, { make, asked }: MergeOptions): Entries {
+  const after = new Map<string, Entry>();
+  for (const [name, policy] of reading.policies) {
+    after.set(name, replace(before.get(name), name, policy, make));
+  }
+  for (const [name, entry] of before) {
+    if (after.has(name)) continue;
+    const missed = reading.gap === undefined && asked ? entry.missed + 1 : entry.missed;
+    if (missed >= MISSES) continue;
+    const problem = reading.gap ?? {
+      severity: "error",
+      path: ".",
+      message: `the file of policy ${name} is gone`,
+    };
+    after.set(name, kept(entry.snapshot, name, [problem], missed));
+  }
+  if (after.size === 0 && reading.gap !== undefined) {
+    after.set(DEFAULT_POLICY, kept(undefined, DEFAULT_POLICY, [reading.gap], 0));
+  }
+  return after;
+}
+
+/** A policy that was read: in force if it is good, and the same snapshot as before if it says the same. */
+function replace(
+  before: Entry | undefined,
+  name: string,
+  { content, problems }: ReadPolicy,
+  make: MergeOptions["make"],
+): Entry {
+  const old = before?.snapshot;
+  if (content === undefined) return kept(old, name, problems, 0);
+  const snapshot = old?.epoch === epochOf(content) ? old : make(content);
+  return { name, state: "current", problems, snapshot, missed: 0 };
+}
+
+/** The last good snapshot, if there ever was one, and why it is not replaced. */
+const kept = (
+  snapshot: OwnedSnapshot | undefined,
+  name: string,
+  problems: readonly Problem[],
+  missed: number,
+): Entry => ({
+  name,
+  state: snapshot === undefined ? "never" : "stale",
+  problems,
+  snapshot,
+  missed,
+});
+
+const toState = ({ name, state, problems }: Entry): PolicyState => ({ name, state, problems });
+
+/** Whether somebody should be told: another state, other problems, or another snapshot in force. */
+function isChanged(before: Entries, after: Entries): boolean {
+  if (before.size !== after.size) return true;
+  return [...after].some(([name, entry]) => {
+    const old = before.get(name);
+    if (old === undefined || old.snapshot !== entry.snapshot) return true;
+    return !isDeepStrictEqual(toState(old), toState(entry));
+  });
 }

@@ -82,8 +82,15 @@ export async function startOlareg(options: OlaregOptions = {}): Promise<Olareg> 
     const authorization = await authorizationOf(bare, options.auth);
     return { ...bare, ...(authorization !== undefined && { authorization }) };
   };
+  let first: Target;
+  try {
+    first = await authorize();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
-    ...(await authorize()),
+    ...first,
     host,
     pid: child.pid ?? 0,
     authorize,
@@ -106,7 +113,7 @@ async function authorizationOf(
   auth: OlaregOptions["auth"],
 ): Promise<string | undefined> {
   if (auth !== "token") return auth === "basic" ? BASIC : undefined;
-  const { body } = await send({ ...target, authorization: BASIC }, { path: "/token" });
+  const { body } = await send({ ...target, authorization: BASIC }, { path: "/token?service=olareg+registry" });
   const { token } = JSON.parse(body.toString("utf8")) as { readonly token: string };
   return `Bearer ${token}`;
 }
