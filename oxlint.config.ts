@@ -26,18 +26,26 @@ const PURE = [
   "trust/policy",
 ];
 
-/** Dangerous or costly modules, and the one file that may import each. */
-const SINGLE_USE: readonly { readonly group: readonly string[]; readonly file: string }[] = [
-  { group: ["node:child_process"], file: "provider/notation/run.ts" },
-  { group: ["undici", "node:dns", "node:dns/*"], file: "provider/registry/http.ts" },
+/** Dangerous or costly modules, and the only files that may import each. */
+const SINGLE_USE: readonly {
+  readonly group: readonly string[];
+  readonly files: readonly string[];
+}[] = [
+  {
+    group: ["node:child_process"],
+    files: ["provider/notation/run.ts", "provider/notation/remote-runner.ts"],
+  },
+  { group: ["undici", "node:dns", "node:dns/*"], files: ["provider/registry/http.ts"] },
 ];
 
 /** The rules of one file pattern: a later block replaces an earlier one, so each carries the whole list. */
 function restricted(room: string, file?: string): NonNullable<OxlintOverride["rules"]> {
   const allowed = ROOMS[room];
-  const patterns = SINGLE_USE.filter((use) => use.file !== file).map((use) => ({
+  const patterns = SINGLE_USE.filter(
+    ({ files }) => file === undefined || !files.includes(file),
+  ).map((use) => ({
     group: [...use.group],
-    message: `only ${use.file} may import this`,
+    message: `only ${use.files.join(" and ")} may import this`,
   }));
   if (allowed !== undefined) {
     const forbidden = [...Object.keys(ROOMS), "testing", "bench"].filter(
@@ -102,7 +110,7 @@ export default defineConfig({
       files: [`provider/${room}/**`],
       rules: restricted(room),
     })),
-    ...[...SINGLE_USE.map((use) => use.file), ...purefiles].map((file) => ({
+    ...[...SINGLE_USE.flatMap(({ files }) => files), ...purefiles].map((file) => ({
       files: [file],
       rules: restricted(file.split("/")[1] ?? "", file),
     })),

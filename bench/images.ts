@@ -10,16 +10,20 @@ export interface SignedImage {
   readonly digest: string;
 }
 
-/** Pushes `count` images that differ, each with one signature, into one repository. */
+/** Images of one repository: the registry goes through all of them to list the referrers of one. */
+const PER_REPOSITORY = 10;
+
+/** Pushes `count` images that differ, each with one signature, into repositories whose names begin alike. */
 export async function pushSigned(
   registry: Olareg,
   signer: SigningIdentity,
-  repository: string,
+  prefix: string,
   count: number,
 ): Promise<readonly SignedImage[]> {
   const images: SignedImage[] = [];
   for (let index = 0; index < count; index += 1) {
     const tag = `v${index}`;
+    const repository = `${prefix}-${Math.floor(index / PER_REPOSITORY)}`;
     const subject = await pushImage({ registry, repository, tag, content: `${repository}:${tag}` });
     await attachSignature({
       registry,

@@ -58,7 +58,9 @@ for (const [name, run] of SECTIONS) {
   if (asked.length > 0 && !asked.includes(name)) continue;
   process.stderr.write(`${name}\n`);
   await using setting = await createSetting();
-  rows.push(...(await run(setting)));
+  const found = await run(setting);
+  for (const { id, measured } of found) progress(`${id}: ${measured}`);
+  rows.push(...found);
 }
 
 const text = `# Load, ${new Date().toISOString().slice(0, 10)}

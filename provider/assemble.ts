@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Config, RegistryConfig } from "./config/schema.ts";
 import { createCollect } from "./evidence/collect.ts";
+import { createRemoteRunner } from "./notation/remote-runner.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
@@ -47,6 +48,8 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   const { config, runtimeDirectory, deadlineMs, observers } = options;
   const { verification, cache } = config;
 
+  const bounds = { graceMs: config.notation.grace, outputBytes: OUTPUT_BYTES };
+  const runner = createRemoteRunner(bounds);
   const registry = createRegistryClient({
     registries: config.registries.map(toRegistryOptions),
     now,
@@ -71,8 +74,8 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       runtimeDirectory,
       concurrency: config.notation.concurrency,
       maxWaiting: config.notation.maxWaiting,
-      graceMs: config.notation.grace,
-      outputBytes: OUTPUT_BYTES,
+      ...bounds,
+      runner,
       now,
       ...(observers.notation && { observe: observers.notation }),
     }),
@@ -94,6 +97,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       deadlineMs,
       workDeadlineMs: verification.deadline,
       maxWaiting: verification.maxWaiting,
+      concurrency: verification.concurrency,
     },
     lives: { verifiedMs: cache.verified, rejectedMs: cache.rejected, tagMs: cache.tags },
     cache: {
@@ -112,6 +116,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     async close() {
       verifier.close();
       await notation.close();
+      runner[Symbol.dispose]();
       await Promise.all([registry.close(), trust.close()]);
     },
   };

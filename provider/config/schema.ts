@@ -117,6 +117,9 @@ const verification = z.strictObject({
   deadline: duration("200ms", "5m", "10s").describe(
     "Of one verification. Longer than a request's: a caller who gives up does not stop it, and its result answers the retry.",
   ),
+  concurrency: count(1, 1000)
+    .default(32)
+    .describe("Images of one registry that are verified at once; the others wait their turn."),
   maxSignatures: count(1, 100).default(10).describe("Signatures of one image that are looked at."),
   maxEnvelope: size("1KiB", "32MiB", "1MiB").describe("Bytes of one signature envelope."),
   maxWaiting: count(1, 100_000)

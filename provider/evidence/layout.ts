@@ -26,6 +26,8 @@ export interface Layout extends Disposable {
  *
  * Synchronous on purpose: four small files on a memory file system cost a tenth of a millisecond so, and
  * six times as much through promises.
+ * The layout is the working directory of a process that only starts with this call's value: await the
+ * process before the block ends, `return await`, or it loses the ground under its feet.
  * @param parent a private directory that exists; the layout is a new directory in it, mode 0700
  * @param subject written as it is in the index and in the manifest; Notation compares it with the signed one
  * @throws what the file system says, with nothing left behind; disposing never throws

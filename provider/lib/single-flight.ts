@@ -14,8 +14,6 @@ export interface Flight<T> {
   ): { readonly joined: boolean; readonly result: Promise<T> };
   /** Whether there is work under way for this key. */
   has(key: string): boolean;
-  /** Resolves when the work that is under way now has ended, well or not. */
-  ended(): Promise<void>;
   /** Keys with work under way. */
   readonly size: number;
 }
@@ -40,9 +38,6 @@ export function createFlight<T>(deadline: () => Pick<Deadline, "signal" | "end">
       return { joined: false, result: untilAborted(begun, caller) };
     },
     has: (key) => pending.has(key),
-    async ended() {
-      await Promise.allSettled(pending.values());
-    },
     get size() {
       return pending.size;
     },

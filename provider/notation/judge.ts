@@ -8,7 +8,7 @@ import { isRefusal, rejected, undecided, type Undecided } from "../verdict/verdi
 import { commandOf, type CommandOptions } from "./command.ts";
 import { interpret } from "./interpret.ts";
 import type { Judge, Judgement, NotationState, Question } from "./judgement.ts";
-import { createRunner, type RunnerOptions } from "./run.ts";
+import { createRunner, type Runner, type RunnerOptions } from "./run.ts";
 import { createSlots, late, type SlotOptions } from "./slots.ts";
 import { createVersion } from "./version.ts";
 
@@ -32,6 +32,8 @@ export interface NotationOptions extends CommandOptions, RunnerOptions, SlotOpti
   /** On a memory file system. The directory `notation` in it is ours alone. */
   readonly runtimeDirectory: string;
   readonly observe?: (event: NotationEvent) => void;
+  /** Starts the processes; this process does so itself unless another one is given. */
+  readonly runner?: Runner;
 }
 
 /** Notation as the other rooms see it. */
@@ -59,7 +61,7 @@ const UNAUTHENTIC: ReadonlySet<string> = new Set<RejectReason>([
 export async function createNotation(options: NotationOptions): Promise<Notation> {
   const { plugins, now, observe } = options;
   const { directory, layouts, cache } = prepare(resolve(options.runtimeDirectory));
-  const runner = createRunner(options);
+  const runner = options.runner ?? createRunner(options);
   const take = createSlots(options);
   const version = createVersion({
     binary: resolve(options.binary),

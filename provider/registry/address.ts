@@ -65,15 +65,13 @@ export const isCidr = (text: string): boolean => readCidr(text) !== undefined;
  * @throws TypeError for a text that is not a CIDR
  */
 export function createAddressCheck(allowed: readonly string[]): IsOpenAddress {
-  const closed = listOf(CLOSED);
-  const special = listOf([...SPECIAL_IPV4, ...SPECIAL_IPV6]);
-  const opened = listOf(allowed);
+  const isClosed = createMembership(CLOSED);
+  const isSpecial = createMembership([...SPECIAL_IPV4, ...SPECIAL_IPV6]);
+  const isOpened = createMembership(allowed);
   return (text) => {
     const address = meantAddress(text);
-    if (address === undefined) return false;
-    const family = familyOf(address);
-    if (closed.check(address, family)) return false;
-    return !special.check(address, family) || opened.check(address, family);
+    if (address === undefined || isClosed(address)) return false;
+    return !isSpecial(address) || isOpened(address);
   };
 }
 
@@ -96,14 +94,18 @@ function dotted(groups: string): string | undefined {
   return [upper >> 8, upper & 255, lower >> 8, lower & 255].join(".");
 }
 
-function listOf(cidrs: readonly string[]): BlockList {
-  const list = new BlockList();
+/** One list for each family: Node takes an IPv4 address for its mapped form when a list has IPv6 ranges, and `::/3` for all of them. */
+function createMembership(cidrs: readonly string[]): (address: string) => boolean {
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const text of cidrs) {
     const cidr = readCidr(text);
     if (cidr === undefined) throw new TypeError(`not a CIDR: ${JSON.stringify(text)}`);
-    list.addSubnet(cidr.network, cidr.bits, cidr.family);
+    lists[cidr.family].addSubnet(cidr.network, cidr.bits, cidr.family);
   }
-  return list;
+  return (address) => {
+    const family = familyOf(address);
+    return lists[family].check(address, family);
+  };
 }
 
 interface Cidr {

@@ -16,6 +16,8 @@ const SEPARATOR = /[ \t]*(?:,[ \t]*)*/y;
 const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
 const TOKEN68 = /[ \t]+[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
+/** The first parameter follows its scheme without a comma. */
+const BEFORE_PARAMETER = /[ \t]+(?=[^ \t,="]+[ \t]*=)/y;
 const QUOTED = /"[^"\\]*(?:\\.[^"\\]*)*"/y;
 const END_OF_ELEMENT = /(?=[ \t]*(?:,|$))/y;
 
@@ -28,20 +30,20 @@ const END_OF_ELEMENT = /(?=[ \t]*(?:,|$))/y;
 export function parseChallenges(header: string): readonly Challenge[] | undefined {
   if (header.length > MAX_LENGTH) return undefined;
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
+  // A challenge has a token or parameters, not both; undefined while none may come.
+  let parameters: Map<string, string> | undefined;
   const scanner = createScanner(header);
   scanner.take(SEPARATOR);
   while (!scanner.atEnd()) {
     const name = scanner.take(TOKEN)?.toLowerCase();
     if (name === undefined) return undefined;
-    const parameters = challenges.at(-1)?.parameters;
     if (scanner.take(EQUALS) === undefined) {
       // Not a parameter, so a scheme. What follows it after blanks belongs to it.
-      if (challenges.push({ scheme: name, parameters: new Map() }) > MAX_CHALLENGES) {
-        return undefined;
-      }
-      if (scanner.take(TOKEN68) === undefined && scanner.take(/[ \t]+(?=[^ \t,])/y) !== undefined) {
-        // The first parameter follows a scheme without a comma.
-        if (!scanner.sees(/[^ \t,=]+[ \t]*=/y)) return undefined;
+      parameters = new Map();
+      if (challenges.push({ scheme: name, parameters }) > MAX_CHALLENGES) return undefined;
+      if (scanner.take(TOKEN68) !== undefined) {
+        parameters = undefined;
+      } else if (scanner.take(BEFORE_PARAMETER) !== undefined) {
         continue;
       }
     } else {

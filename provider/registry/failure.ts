@@ -32,7 +32,7 @@ const CODES: readonly {
     sentence: "the registry sent more headers than may be read",
   },
   {
-    match: /^(?:HPE_|UND_ERR_INVALID_ARG$)/,
+    match: /^(?:HTTPParserError$|HPE_|UND_ERR_INVALID_ARG$)/,
     reason: "REGISTRY_ERROR",
     sentence: "the registry did not speak HTTP",
   },
@@ -60,9 +60,16 @@ const CODES: readonly {
 
 /** What an error of a connection says to a user: never the error's own text, which has addresses in it. */
 export function failureOf(error: unknown): Undecided {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  // undici's parser gives some of its errors no code.
+  const code = codeOf(error) ?? (error instanceof Error ? error.name : "");
   const row = CODES.find(({ match }) => match.test(code));
   return row === undefined
     ? undecided("REGISTRY_UNREACHABLE", "no connection to the registry could be opened")
     : undecided(row.reason, row.sentence);
+}
+
+/** @returns undefined when the error has none */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error && "code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
 }

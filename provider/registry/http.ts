@@ -1,10 +1,11 @@
 import { type LookupAddress, lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import { Client, Pool, type Dispatcher } from "undici";
 import { undecided, type Undecided } from "../verdict/verdict.ts";
 import type { IsOpenAddress } from "./address.ts";
-import { failureOf, ForbiddenAddressError } from "./failure.ts";
+import { codeOf, failureOf, ForbiddenAddressError } from "./failure.ts";
 
 /** Bytes of any body at most; what a request asks for may be less. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -212,6 +213,8 @@ async function receive(
     body.destroy();
     break;
   }
+  // undici takes the connection back after this turn; a request before would open another one.
+  await setImmediate();
   return { status: statusCode, header, body: Buffer.concat(chunks) };
 }
 
@@ -235,7 +238,10 @@ function isOpenHost({ hostname }: URL, isOpenAddress: IsOpenAddress): boolean {
   return isIP(address) === 0 || isOpenAddress(address);
 }
 
-const CLOSED_CODES: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
+const CLOSED_CODES: ReadonlySet<string | undefined> = new Set([
+  "UND_ERR_SOCKET",
+  "ECONNRESET",
+  "EPIPE",
+]);
 
-const isClosedConnection = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && CLOSED_CODES.has(error.code);
+const isClosedConnection = (error: unknown): boolean => CLOSED_CODES.has(codeOf(error));

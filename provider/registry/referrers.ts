@@ -127,12 +127,14 @@ async function byApi({ session, repository, digest, signal }: From): Promise<Lis
 }
 
 /**
- * 404 by the specification; another type as a registry's web interface answers; 303, not followed, as ghcr.io does,
- * which sends us to a page for people.
+ * 404 by the specification, 405 from registries that know the path and not the method; another type from those whose
+ * web interface answers; 303, not followed, from ghcr.io, which sends us to a page for people.
  */
 function hasNoApi(reply: Reply): boolean {
   if (reply.status === 404) return !errorCodesOf(reply).includes("NAME_UNKNOWN");
-  return reply.status === 303 || (reply.status === 200 && mediaTypeOf(reply) !== OCI_INDEX);
+  return (
+    [303, 405].includes(reply.status) || (reply.status === 200 && mediaTypeOf(reply) !== OCI_INDEX)
+  );
 }
 
 /** @see OCI Distribution Specification 1.1, "Referrers Tag Schema" */

@@ -78,20 +78,22 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
   /** Asks, and asks again at most once for each reason that time or other credentials may have removed. */
   const exchange = async (question: Question): Promise<Reply | Undecided> => {
     const { repository, signal } = question;
-    let refused: { readonly authorization: string | undefined } | undefined;
+    let refused: { readonly authorization: string | undefined; readonly reply: Reply } | undefined;
     let hasWaited = false;
     for (;;) {
       const authorization = await authority.authorize(repository, signal);
       if (isRefusal(authorization)) return authorization;
       // The same once more would be refused once more.
-      if (refused?.authorization === authorization && refused !== undefined) return unauthorized();
+      if (refused !== undefined && refused.authorization === authorization) {
+        return afterRefusal(refused.reply);
+      }
       const reply = await http.get({ ...question, authorization });
       if (isRefusal(reply)) return reply;
       if (isAuthorizationMatter(reply, authorization)) {
-        if (refused !== undefined) return reply.status === 400 ? reply : unauthorized();
         const why = authority.learn(repository, authorization, reply);
+        if (refused !== undefined) return afterRefusal(reply);
         if (why !== undefined) return why;
-        refused = { authorization };
+        refused = { authorization, reply };
         continue;
       }
       const waitMs = hasWaited ? undefined : worthWaiting(reply);
@@ -165,5 +167,8 @@ function worthWaiting(reply: Reply): number | undefined {
 const retryAfterOf = (reply: Reply): number | undefined =>
   parseRetryAfter(reply.header("retry-after"), reply.header("date"));
 
-const unauthorized = (): Undecided =>
-  undecided("REGISTRY_UNAUTHORIZED", "the registry refused the credentials");
+/** A 400 that other credentials did not change is what it says, whatever that is. */
+const afterRefusal = (reply: Reply): Reply | Undecided =>
+  reply.status === 400
+    ? reply
+    : undecided("REGISTRY_UNAUTHORIZED", "the registry refused the credentials");

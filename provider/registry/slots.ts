@@ -20,30 +20,29 @@ export type TakeSlot = <T>(work: () => Promise<T>, signal: AbortSignal) => Promi
 /** The bulkhead of one registry: it holds its own places, whatever it does, and nobody else's. */
 export function createSlots({ concurrency, maxWaiting }: SlotOptions): TakeSlot {
   const limit = pLimit(concurrency);
-  // p-limit counts those who gave up until their turn comes; these are the ones that still want it.
-  let waiting = 0;
+  // Who works or still wants to: p-limit counts those who gave up as well, until their turn comes.
+  let present = 0;
   return async (work, signal) => {
     signal.throwIfAborted();
-    if (limit.activeCount >= concurrency && waiting >= maxWaiting) {
+    if (present >= concurrency + maxWaiting) {
       return undecided("OVERLOADED", "too many requests to this registry wait already");
     }
-    waiting += 1;
+    present += 1;
     let isWaiting = true;
-    const leaveQueue = (): void => {
-      if (isWaiting) waiting -= 1;
-      isWaiting = false;
+    const giveUp = (): void => {
+      if (isWaiting) present -= 1;
     };
-    signal.addEventListener("abort", leaveQueue, { once: true });
-    try {
-      const done = limit(async () => {
-        signal.throwIfAborted();
-        leaveQueue();
-        return work();
-      });
-      return await untilAborted(done, signal);
-    } finally {
-      signal.removeEventListener("abort", leaveQueue);
-      leaveQueue();
-    }
+    signal.addEventListener("abort", giveUp, { once: true });
+    const done = limit(async () => {
+      signal.removeEventListener("abort", giveUp);
+      signal.throwIfAborted();
+      isWaiting = false;
+      try {
+        return await work();
+      } finally {
+        present -= 1;
+      }
+    });
+    return untilAborted(done, signal);
   };
 }

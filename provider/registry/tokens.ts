@@ -37,7 +37,7 @@ const MAX_TOKENS = 2000;
 const Answer = z.object({
   token: z.string().max(MAX_TOKEN_LENGTH).optional(),
   access_token: z.string().max(MAX_TOKEN_LENGTH).optional(),
-  expires_in: z.unknown(),
+  expires_in: z.unknown().optional(),
 });
 
 /** @see RFC 6750 2.1, "b64token" */

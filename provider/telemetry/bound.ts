@@ -22,14 +22,28 @@ export function product(...lists: readonly (readonly string[])[]): readonly Valu
   return combinations;
 }
 
-/** A counter by the values of its labels: the children are made once, and found without hashing objects. */
+/** A counter by the values of its labels. It counts in plain numbers, which prom-client gets when somebody reads them. */
 export function bindCounter(options: BoundOptions): (...values: Values) => void {
   const { combinations, labelNames, ...rest } = options;
-  const counter = new Counter({ ...rest, labelNames: [...labelNames] });
-  const find = createChildren(labelNames, (labels) => counter.labels(labels));
-  for (const values of combinations) find(values).inc(0);
+  const counts: { readonly labels: Record<string, string>; unread: number }[] = [];
+  const find = createChildren(labelNames, (labels) => {
+    const count = { labels, unread: 0 };
+    counts.push(count);
+    return count;
+  });
+  for (const values of combinations) find(values);
+  void new Counter({
+    ...rest,
+    labelNames: [...labelNames],
+    collect() {
+      for (const count of counts) {
+        this.inc(count.labels, count.unread);
+        count.unread = 0;
+      }
+    },
+  });
   return (...values) => {
-    find(values).inc();
+    find(values).unread += 1;
   };
 }
 
@@ -52,7 +66,7 @@ function createChildren<T>(
 ): (values: Values) => T {
   const children = new Map<string, T>();
   return (values) => {
-    const key = values.join("\n");
+    const key = values.length === 1 ? String(values[0]) : values.join("\n");
     let child = children.get(key);
     if (child === undefined) {
       child = make(labelsOf(names, values));

@@ -86,6 +86,9 @@ export interface LogOptions {
 
 /** Bytes of lines that wait to be written: some ten thousand decisions. Beyond them lines are dropped and counted. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
+/** Lines wait for others until there are so many bytes, or so many milliseconds have passed. */
+const BATCH_BYTES = 8 * 1024;
+const BATCH_MS = 50;
 /** For which the last lines may take, in milliseconds. */
 const LAST_LINES_MS = 1_000;
 
@@ -149,7 +152,15 @@ export function createLog({ level, destination }: LogOptions): Log {
 
 /** Standard output, never waited for. @param onDrop is told how many lines were dropped */
 function createOutput(onDrop: (lines: number) => void): Destination {
-  const output = pino.destination({ fd: 1, sync: false, maxLength: BUFFER_BYTES });
+  const output = pino.destination({
+    fd: 1,
+    sync: false,
+    maxLength: BUFFER_BYTES,
+    // A write costs as much as the answer that it tells of, so lines go out together. Not 0 in any case: `flush` would
+    // say that all is written when nothing is.
+    minLength: BATCH_BYTES,
+    periodicFlush: BATCH_MS,
+  });
   output.on("drop", (lines: string) => {
     onDrop(lines.split("\n").length - 1);
   });

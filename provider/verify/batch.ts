@@ -1,74 +1,79 @@
-import { isRefusal, type Refusal } from "../verdict/verdict.ts";
+import { isRefusal, type Rejected, type Verdict } from "../verdict/verdict.ts";
 import type { DecideBatch, Decision } from "./decision.ts";
+import type { Failure } from "./failure.ts";
 import type { KnownKey } from "./keys.ts";
 import type { Outcome, Verify } from "./verify.ts";
 import type { Round, Waiting } from "./waiting.ts";
 
 export interface BatchOptions {
   readonly verify: Pick<Verify, "peek" | "decide">;
-  readonly parse: (text: string) => KnownKey | Refusal;
-  /** Whether a registry is configured: only then may its name become a label. */
-  readonly allows: (registry: string) => boolean;
+  readonly parse: (text: string) => KnownKey | Rejected;
   readonly waiting: Waiting;
+  readonly failure: Failure;
   readonly now: () => number;
 }
 
 /** Answers a request: what is known at once, the rest by the deadline. */
-export function createDecideBatch({
-  verify,
-  parse,
-  allows,
-  waiting,
-  now,
-}: BatchOptions): DecideBatch {
-  const decision = (key: string, parsed: KnownKey, outcome: Outcome, began: number): Decision => {
-    const { reference, policy, level } = parsed.key;
-    const { verdict, digest, cache } = outcome;
-    const isUnknown = verdict.kind === "undecided" && verdict.reason === "UNKNOWN_POLICY";
-    return {
-      key,
-      verdict,
-      cache,
-      durationMs: now() - began,
-      ...(digest !== undefined && { digest }),
-      // Names that nobody configured stay out of labels.
-      ...(!isUnknown && { policy }),
-      ...(level !== undefined && { level }),
-      ...(allows(reference.registry) && { registry: reference.registry }),
-    };
-  };
+export function createDecideBatch(options: BatchOptions): DecideBatch {
+  const { verify, parse, waiting, failure, now } = options;
 
-  /** Waits for what `peek` did not know. */
-  async function ask(
-    key: string,
-    parsed: KnownKey,
-    round: Round,
-    began: number,
-  ): Promise<Decision> {
-    const outcome = await round.wait(async (signal) => await verify.decide(parsed, signal));
-    const settled: Outcome = isRefusal(outcome) ? { verdict: outcome, cache: "miss" } : outcome;
-    return decision(key, parsed, settled, began);
+  /** What can be said of a key without waiting; otherwise the key to wait for. Never throws. */
+  function look(key: string, began: number): Decision | KnownKey {
+    try {
+      const parsed = parse(key);
+      if (isRefusal(parsed)) return unparsed(key, parsed, now() - began);
+      const outcome = verify.peek(parsed);
+      return outcome === undefined ? parsed : decisionOf(parsed, outcome, now() - began);
+    } catch (error) {
+      return unparsed(key, failure(error, "NOTATION_FAILED"), now() - began);
+    }
+  }
+
+  async function ask(known: KnownKey, round: Round, began: number): Promise<Decision> {
+    const answer = await round.wait(async (signal) => await verify.decide(known, signal));
+    const outcome: Outcome = isRefusal(answer) ? { verdict: answer, cache: "miss" } : answer;
+    return decisionOf(known, outcome, now() - began);
   }
 
   return async (keys, signal) => {
     const began = now();
+    const looks = Array.from(new Set(keys), (key) => look(key, began));
+    if (looks.every(isDone)) return looks;
+    // Only now, so that nothing that is known waits for what has to be asked.
     const round = waiting.open(signal);
-    const decisions: (Decision | undefined)[] = [];
-    const open: Promise<void>[] = [];
-    for (const key of new Set(keys)) {
-      const parsed = parse(key);
-      const index = decisions.length;
-      if (isRefusal(parsed)) {
-        decisions.push({ key, verdict: parsed, cache: "none", durationMs: now() - began });
-        continue;
-      }
-      const known = verify.peek(parsed);
-      decisions.push(known && decision(key, parsed, known, began));
-      if (known !== undefined) continue;
-      const asked = ask(key, parsed, round, began);
-      open.push(asked.then((answer) => void (decisions[index] = answer)));
+    try {
+      return await Promise.all(
+        looks.map(async (look) => (isDone(look) ? look : await ask(look, round, began))),
+      );
+    } finally {
+      round.close();
     }
-    if (open.length > 0) await Promise.all(open).finally(() => round.close());
-    return decisions.filter((answer) => answer !== undefined);
+  };
+}
+
+const isDone = (look: Decision | KnownKey): look is Decision => "verdict" in look;
+
+/** The decision of a text that did not come so far as to be a key. */
+const unparsed = (key: string, verdict: Verdict, durationMs: number): Decision => ({
+  key,
+  verdict,
+  cache: "none",
+  durationMs,
+});
+
+function decisionOf({ key, isAllowed }: KnownKey, outcome: Outcome, durationMs: number): Decision {
+  const { verdict, digest, cache } = outcome;
+  const { text, policy, level, reference } = key;
+  // Names that nobody configured stay out of labels.
+  const isUnknown = verdict.kind === "undecided" && verdict.reason === "UNKNOWN_POLICY";
+  return {
+    key: text,
+    verdict,
+    cache,
+    durationMs,
+    ...(digest !== undefined && { digest }),
+    ...(!isUnknown && { policy }),
+    ...(level !== undefined && { level }),
+    ...(isAllowed && { registry: reference.registry }),
   };
 }

@@ -2,26 +2,19 @@ import type { Envelope } from "../evidence/evidence.ts";
 import type { Descriptor } from "../image/descriptor.ts";
 import { formatReference, nameOf, type Reference } from "../image/reference.ts";
 import type { Passed } from "../notation/judgement.ts";
+import type { Key } from "../protocol/key.ts";
 import type { Statement } from "../trust/trust.ts";
-import type { AskedLevel, Skipped, Verified } from "../verdict/verdict.ts";
-
-/** What a verdict was reached under. */
-export interface Ground {
-  readonly policy: string;
-  readonly statement: Statement;
-  /** Asked for by the key; the statement's own otherwise. */
-  readonly level: AskedLevel | undefined;
-}
+import type { Skipped, Verified } from "../verdict/verdict.ts";
 
 /** The verdict of a subject one of whose envelopes passed, with what that envelope says. */
 export function verified(
-  reference: Reference,
+  { key, statement }: { readonly key: Key; readonly statement: Statement },
   subject: Descriptor,
-  { policy, statement, level }: Ground,
   { claims, signature }: Envelope,
   { warnings }: Passed,
 ): Verified {
   const { signer, signedAt, expiresAt, metadata } = claims;
+  const { reference, policy, level = statement.level } = key;
   return {
     kind: "verified",
     facts: {
@@ -30,7 +23,7 @@ export function verified(
       digest: subject.digest,
       policy,
       statement: statement.name,
-      level: level ?? statement.level,
+      level,
       signer,
       signature,
       ...(signedAt !== undefined && { signedAt }),
@@ -42,7 +35,7 @@ export function verified(
 }
 
 /** The verdict of a repository that the trust policy does not verify. Nothing was asked of anybody. */
-export function skipped(reference: Reference, { policy, statement }: Ground): Skipped {
+export function skipped(reference: Reference, policy: string, statement: Statement): Skipped {
   const { digest } = reference;
   return {
     kind: "skipped",

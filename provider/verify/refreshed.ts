@@ -1,4 +1,5 @@
-import { createCache, type CacheOptions } from "../lib/cache.ts";
+import pLimit from "p-limit";
+import { createCache, type Cached, type CacheOptions } from "../lib/cache.ts";
 
 /** Share of its life after which an entry that is asked for is refreshed in the background. */
 const REFRESH_AFTER = 0.8;
@@ -6,50 +7,65 @@ const REFRESH_AFTER = 0.8;
 /** Entries that are refreshed ahead of their end. */
 export interface RefreshedCache<V> {
   /**
-   * The value, if it has not expired. Past 80 % of its life it also begins a refresh, at most one at a time for a key
-   * and a bounded number over all, so that nobody has to wait because it grew old while it was being asked for.
-   * @param refresh makes the value anew and sets it; must not throw
+   * The value, if it has not expired. Past 80 % of its life it is also put into the queue of refreshes, so that nobody
+   * has to wait because it grew old while it was being asked for.
+   * @param refresh makes the value anew and sets it, or leaves it as it is
    */
   get(key: string, refresh: () => Promise<unknown>): V | undefined;
   set(key: string, value: V, lifeMs: number): void;
-  clear(): void;
   stats(): { readonly entries: number; readonly bytes: number };
+  /** Begins no refresh any more; those under way end as they may. */
+  close(): void;
 }
 
 export interface RefreshedCacheOptions<V> extends CacheOptions<V> {
-  /** Refreshes that may be under way at once; beyond, an entry waits for its next use. */
+  /** Refreshes at once. The others wait; each key waits once, so that they are no more than the entries. */
   readonly maxRefreshes: number;
-  /** Milliseconds between two attempts for one key: a source that fails is not asked for every request. */
+  /** Milliseconds between the end of a refresh and the next of the same key: a source that fails is not asked for every request. */
   readonly coolDownMs: number;
+  /** Told of a refresh that threw; must not throw. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** A cache whose entries are refreshed ahead of their end for as long as they are used. */
 export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): RefreshedCache<V> {
-  const { maxRefreshes, coolDownMs } = options;
+  const { maxRefreshes, coolDownMs, onFault } = options;
   const cache = createCache<V>(options);
-  // Keys whose refresh began a short while ago.
-  const attempts = createCache<true>({ ...options, maxBytes: Infinity, sizeOf: () => 0 });
-  let underWay = 0;
-  const begin = (key: string, refresh: () => Promise<unknown>): void => {
-    attempts.set(key, true, coolDownMs);
-    underWay += 1;
-    void refresh().finally(() => {
-      underWay -= 1;
-    });
+  // Keys that wait for a refresh or have one under way, and keys that had one a short while ago.
+  const begun = new Set<string>();
+  const rested = createCache<true>({ ...options, maxBytes: Infinity, sizeOf: () => 0 });
+  const limit = pLimit(maxRefreshes);
+  let isClosed = false;
+
+  const refreshIfOld = async (key: string, refresh: () => Promise<unknown>): Promise<void> => {
+    try {
+      // Somebody may have made it anew while this one waited, or it may have gone.
+      if (!isClosed && isOld(cache.get(key))) await refresh();
+    } catch (error) {
+      onFault(error);
+    } finally {
+      begun.delete(key);
+      rested.set(key, true, coolDownMs);
+    }
   };
   return {
     get(key, refresh) {
       const cached = cache.get(key);
       if (cached === undefined) return undefined;
-      const isOld = cached.ageMs >= cached.lifeMs * REFRESH_AFTER;
-      if (isOld && underWay < maxRefreshes && attempts.get(key) === undefined) begin(key, refresh);
+      if (isOld(cached) && !isClosed && !begun.has(key) && rested.get(key) === undefined) {
+        begun.add(key);
+        void limit(refreshIfOld, key, refresh);
+      }
       return cached.value;
     },
     set: (key, value, lifeMs) => cache.set(key, value, lifeMs),
-    clear() {
-      cache.clear();
-      attempts.clear();
-    },
     stats: () => cache.stats(),
+    close() {
+      isClosed = true;
+      limit.clearQueue();
+    },
   };
 }
+
+const isOld = (cached: Cached<unknown> | undefined): boolean =>
+  cached !== undefined && cached.ageMs >= cached.lifeMs * REFRESH_AFTER;

@@ -69,7 +69,7 @@ const candidate = (name: string): Candidate => ({
 });
 
 /** One verifier over a registry, a Notation and trust policies that a test can change at will. */
-function setUp({ maxWaiting = 1000 } = {}) {
+function setUp({ maxWaiting = 1000, concurrency = 100 } = {}) {
   const time = createTime();
   const policies = new Map<string, TrustSnapshot | "never">([
     ["default", snapshot("default", "e1")],
@@ -92,7 +92,7 @@ function setUp({ maxWaiting = 1000 } = {}) {
   const verifier = createVerifier({
     trust: { policy: (name) => policies.get(name) },
     registry: {
-      allows: (host) => host === "r.io",
+      allows: (host) => ["r.io", "other.example"].includes(host),
       subject: async ({ registry, repository }, name) => {
         calls.subject += 1;
         if (world.failure !== undefined) return world.failure;
@@ -117,7 +117,7 @@ function setUp({ maxWaiting = 1000 } = {}) {
       return await world.judge(question, signal);
     },
     notation: () => ({ version: world.version, problem: undefined }),
-    limits: { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting },
+    limits: { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting, concurrency },
     lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
     cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
     keepTag: true,
@@ -247,6 +247,31 @@ test("F-01 at the deadline late keys are TIMEOUT, the others decided, and the la
   gate.release(PASSED);
   await settle();
   assert.equal((await ask(`r.io/a@${D2}`)).cache, "hit");
+});
+
+test("T-13 of many images at once those that were begun are finished first, and another registry has its own places", async () => {
+  const { verifier, world, calls } = setUp({ concurrency: 2 });
+  const gate = held();
+  world.judge = async ({ repository }) =>
+    repository.registry === "r.io" ? await gate.judge() : PASSED;
+  const cold = Array.from({ length: 10 }, (_, index) => `r.io/cold-${index}@${D1}`);
+  const asked = verifier.decide(cold, never);
+  await settle();
+  assert.deepEqual([calls.collect, calls.judge], [2, 2]);
+  const [other] = await verifier.decide([`other.example/a@${D1}`], never);
+  assert.equal(other?.verdict.kind, "verified");
+  gate.release(PASSED);
+  assert.equal((await asked).length, 10);
+});
+
+test("work that waited for its turn until its deadline is never begun", async () => {
+  const { verifier, world, calls, time } = setUp({ concurrency: 1 });
+  world.judge = held().judge;
+  void verifier.decide([`r.io/a@${D1}`, `r.io/b@${D1}`], never);
+  await settle();
+  time.pass(10_000);
+  await settle();
+  assert.equal(calls.collect, 1);
 });
 
 test("work has a deadline of its own, after which it is TIMEOUT and not kept", async () => {

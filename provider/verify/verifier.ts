@@ -3,14 +3,21 @@ import { createDeadlines, realTime, type Deadline, type Schedule } from "../lib/
 import type { Judge, NotationState } from "../notation/judgement.ts";
 import type { RegistryClient } from "../registry/registry.ts";
 import type { Trust } from "../trust/trust.ts";
-import { undecided, type Refusal, type Verdict } from "../verdict/verdict.ts";
+import type { Verdict } from "../verdict/verdict.ts";
 import { createDecideBatch } from "./batch.ts";
 import type { DecideBatch, PinBatch } from "./decision.ts";
+import { createFailure } from "./failure.ts";
+import { createGrounds } from "./ground.ts";
+import { createJudgeSubject } from "./judge-subject.ts";
 import { createKeys } from "./keys.ts";
 import { createPinBatch } from "./mutate.ts";
+import { inTurn } from "./places.ts";
 import { createTags } from "./tags.ts";
 import { createVerify } from "./verify.ts";
 import { createWaiting } from "./waiting.ts";
+
+/** Bytes of parsed keys that are remembered: some thousands of the usual length. */
+const KEY_BYTES = 16 * 1024 * 1024;
 
 /** What verification is made of, and its bounds. Times are milliseconds. */
 export interface VerifierOptions {
@@ -26,6 +33,8 @@ export interface VerifierOptions {
     readonly workDeadlineMs: number;
     /** Keys that may be waited for at once, over all requests. */
     readonly maxWaiting: number;
+    /** Verifications of one registry's images that are under way at once. */
+    readonly concurrency: number;
   };
   readonly lives: {
     readonly verifiedMs: number;
@@ -64,23 +73,22 @@ export interface Verifier {
   readonly decide: DecideBatch;
   readonly pin: PinBatch;
   stats(): VerifierStats;
-  /** Answers `SHUTTING_DOWN` to everybody who waits, and ends the verifications under way. */
+  /**
+   * Answers `SHUTTING_DOWN` to everybody who waits or would have to, and ends the verifications and refreshes under
+   * way. What is cached is still answered.
+   */
   close(): void;
 }
 
 /** Puts the parts of verification together. */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { limits, lives, cache, registry, now, observe, schedule = realTime } = options;
+  const { limits, lives, cache, registry, now, schedule = realTime } = options;
+  const observe = guarded(options.observe);
+  const onFault = (error: unknown): void => observe({ kind: "error", error });
+  const failure = createFailure(onFault);
+  const allows = (host: string): boolean => registry.allows(host);
   const works = createDeadlines(limits.workDeadlineMs, new Error("the time is up"), schedule);
   const deadline = (): Deadline => works.begin();
-  const unexpected = (error: unknown): Refusal => {
-    observe?.({ kind: "error", error });
-    return undecided("NOTATION_FAILED", "the verification ended in a way that it never should");
-  };
-  const failure = (error: unknown, signal: AbortSignal): Refusal =>
-    signal.aborted
-      ? undecided("TIMEOUT", "the verification took too long and was ended")
-      : unexpected(error);
 
   const tags = createTags({
     registry,
@@ -89,32 +97,35 @@ export function createVerifier(options: VerifierOptions): Verifier {
     now,
     deadline,
     failure,
+    onFault,
   });
   const verify = createVerify({
-    ...options,
+    grounds: createGrounds(options),
     tags,
+    judgeSubject: inTurn(createJudgeSubject({ ...options, failure }), limits.concurrency),
+    lives,
     maxVerdicts: cache.maxVerdicts,
     maxBytes: cache.maxBytes,
+    now,
     deadline,
-    failure,
-    onRefresh: (outcome) => observe?.({ kind: "refresh", outcome }),
+    onRefresh: (outcome) => observe({ kind: "refresh", outcome }),
+    onFault,
   });
   const waiting = createWaiting({
     deadlineMs: limits.deadlineMs,
     maxWaiting: limits.maxWaiting,
     schedule,
-    failure: unexpected,
+    failure,
   });
-  const allows = (host: string): boolean => registry.allows(host);
+  const parse = createKeys({
+    maxEntries: cache.maxVerdicts,
+    maxBytes: KEY_BYTES,
+    allows,
+    now,
+  });
   return {
-    decide: createDecideBatch({
-      verify,
-      parse: createKeys(cache.maxVerdicts),
-      allows,
-      waiting,
-      now,
-    }),
-    pin: createPinBatch({ tags, allows, waiting, keepTag: options.keepTag, now }),
+    decide: createDecideBatch({ verify, parse, waiting, failure, now }),
+    pin: createPinBatch({ tags, allows, waiting, failure, keepTag: options.keepTag, now }),
     stats: () => ({
       verdicts: verify.stats(),
       tags: tags.stats(),
@@ -123,7 +134,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
     }),
     close() {
       waiting.close();
+      verify.close();
+      tags.close();
       works.abort(new Error("the provider is shutting down"));
     },
+  };
+}
+
+/** An observer's own fault is nobody's verdict. */
+function guarded(observe: VerifierOptions["observe"]): (event: VerifierEvent) => void {
+  return (event) => {
+    try {
+      observe?.(event);
+    } catch {
+      // There is nobody left to tell.
+    }
   };
 }

@@ -1,15 +1,9 @@
-import type { Collect } from "../evidence/collect.ts";
 import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Deadline } from "../lib/deadline.ts";
 import { createFlight } from "../lib/single-flight.ts";
-import type { Judge, NotationState } from "../notation/judgement.ts";
-import type { Key } from "../protocol/key.ts";
-import type { RegistryClient } from "../registry/registry.ts";
-import type { Statement, Trust, TrustSnapshot } from "../trust/trust.ts";
 import {
   isRefusal,
-  rejected,
   undecided,
   type Refusal,
   type Rejected,
@@ -17,11 +11,11 @@ import {
   type Verified,
 } from "../verdict/verdict.ts";
 import type { CacheUse } from "./decision.ts";
-import { skipped, verified } from "./facts.ts";
+import type { Ground, Grounds } from "./ground.ts";
+import type { JudgeSubject } from "./judge-subject.ts";
 import type { KnownKey } from "./keys.ts";
 import { createRefreshedCache } from "./refreshed.ts";
 import type { Tags } from "./tags.ts";
-import { weigh } from "./weigh.ts";
 
 /** The verdict of one key, and how it came about. */
 export interface Outcome {
@@ -32,38 +26,31 @@ export interface Outcome {
 
 /** Decides one key. */
 export interface Verify {
-  /** What can be said without waiting for anybody; undefined when somebody must be asked. */
+  /** What can be said without waiting for anybody; undefined when somebody must be asked. A cached verdict is the same object each time. */
   peek(key: KnownKey): Outcome | undefined;
   /** Rejects only with the reason of `caller`. */
   decide(key: KnownKey, caller: AbortSignal): Promise<Outcome>;
   /** Verifications under way. */
   readonly underWay: number;
   stats(): { readonly entries: number; readonly bytes: number };
+  /** Ends refreshing. */
+  close(): void;
 }
 
 export interface VerifyOptions {
-  readonly trust: Pick<Trust, "policy">;
-  readonly registry: Pick<RegistryClient, "allows">;
+  readonly grounds: Grounds;
   readonly tags: Tags;
-  readonly collect: Collect;
-  readonly judge: Judge;
-  readonly notation: () => NotationState;
+  readonly judgeSubject: JudgeSubject;
   readonly lives: { readonly verifiedMs: number; readonly rejectedMs: number };
   readonly maxVerdicts: number;
   readonly maxBytes: number;
   readonly now: () => number;
   /** Of one verification; longer than any caller waits. */
   readonly deadline: () => Deadline;
-  readonly failure: (error: unknown, signal: AbortSignal) => Refusal;
-  /** Told of each verdict that was made anew before its life ended. */
-  readonly onRefresh?: (outcome: Verdict["kind"]) => void;
-}
-
-/** A key with the trust policy that applies to it at this moment. */
-interface Ground {
-  readonly key: Key;
-  readonly snapshot: TrustSnapshot;
-  readonly statement: Statement;
+  /** Told of each verdict that was made anew before its life ended; must not throw. */
+  readonly onRefresh: (outcome: Verdict["kind"]) => void;
+  /** Told of a refresh that threw; must not throw. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** Times that one question is judged anew because its trust policy changed meanwhile. */
@@ -75,25 +62,14 @@ const COOL_DOWN_MS = 5000;
 
 const NEVER = new AbortController().signal;
 
-const NOT_ALLOWED = rejected(
-  "REGISTRY_NOT_ALLOWED",
-  "the provider's configuration does not name this registry",
-);
-const NO_STATEMENT = rejected(
-  "NO_TRUST_POLICY",
-  "no statement of the trust policy applies to this repository",
-);
-const NO_POLICY = undecided("UNKNOWN_POLICY", "there is no trust policy of this name");
-const BAD_POLICY = undecided("TRUST_UNAVAILABLE", "this trust policy has never been valid");
 const UNSTEADY = undecided(
   "TRUST_UNAVAILABLE",
   "the trust policy changed again and again during the verification",
 );
-const NO_NOTATION = undecided("NOTATION_FAILED", "Notation cannot be run");
 
 /** Decides keys one by one: what is known at once, what is under way by joining it, the rest by asking. */
 export function createVerify(options: VerifyOptions): Verify {
-  const { trust, registry, tags, collect, judge, notation, lives, now, failure } = options;
+  const { grounds, tags, judgeSubject, lives, now, onRefresh } = options;
   const verdicts = createRefreshedCache<Verified | Rejected>({
     maxEntries: options.maxVerdicts,
     maxBytes: options.maxBytes,
@@ -101,135 +77,72 @@ export function createVerify(options: VerifyOptions): Verify {
     now,
     maxRefreshes: MAX_REFRESHES,
     coolDownMs: COOL_DOWN_MS,
+    onFault: options.onFault,
   });
-  const flight = createFlight<Verdict>(options.deadline);
-  // Verdicts outlive an absent binary: they were reached by the version that was seen last.
-  let lastVersion = "";
-  const version = (): string => {
-    lastVersion = notation().version ?? lastVersion;
-    return lastVersion;
-  };
+  const flight = createFlight<Verified | Refusal>(options.deadline);
 
-  /** The policy in force for a key; or the verdict that ends it before anybody is asked. */
-  function groundOf({ key, name }: KnownKey): Ground | Verdict {
-    const snapshot = trust.policy(key.policy);
-    if (snapshot === undefined) return NO_POLICY;
-    if (snapshot === "never") return BAD_POLICY;
-    const statement = snapshot.statement(name);
-    if (statement === undefined) return NO_STATEMENT;
-    const ground = { policy: key.policy, statement, level: key.level };
-    if (statement.level === "skip") return skipped(key.reference, ground);
-    if (!registry.allows(key.reference.registry)) return NOT_ALLOWED;
-    return { key, snapshot, statement };
-  }
-
-  /** Everything that a verdict depends on. A blank and a line break are in none of the parts. */
-  const cacheKeyOf = ({ name }: KnownKey, { key, snapshot }: Ground, digest: Digest): string =>
-    `${name}@${digest}\n${key.policy} ${snapshot.epoch} ${key.level ?? "own"}\n${version()}`;
-
-  /** Judges a subject; the verdict is kept under what it was reached under. */
-  async function judgeSubject(
-    { key, snapshot, statement }: Ground,
-    digest: Digest,
-    known: Descriptor | undefined,
-    signal: AbortSignal,
-  ): Promise<Verdict> {
-    if (notation().version === undefined) return NO_NOTATION;
-    const { reference, level, policy } = key;
-    const { registry, repository } = reference;
-    const from = { registry, repository };
-    const evidence = await collect(from, digest, known, signal);
-    if (isRefusal(evidence)) return evidence;
-    const { subject, candidates, listed } = evidence;
-    const refusals: Refusal[] = [];
-    for (const candidate of candidates) {
-      if (candidate.kind === "bad") {
-        refusals.push(candidate.verdict);
-        continue;
-      }
-      const question = {
-        repository: from,
-        subject,
-        envelope: candidate,
-        trust: snapshot,
-        statement,
-        level,
-      };
-      const judgement = await judge(question, signal);
-      if (judgement.kind === "passed") {
-        return verified(reference, subject, { policy, statement, level }, candidate, judgement);
-      }
-      refusals.push(judgement);
-    }
-    return weigh(refusals, listed);
-  }
-
-  /** Judges once for all who ask the same, and keeps what may be kept. */
+  /** Judges once for all who ask the same, and keeps what may be kept under what it was reached under. */
   function begin(
-    cacheKey: string,
+    known: KnownKey,
     ground: Ground,
     digest: Digest,
-    known: Descriptor | undefined,
+    subject: Descriptor | undefined,
     caller: AbortSignal,
   ) {
-    const work = async (signal: AbortSignal): Promise<Verdict> => {
-      let verdict: Verdict;
-      try {
-        verdict = await judgeSubject(ground, digest, known, signal);
-      } catch (error) {
-        verdict = failure(error, signal);
-      }
-      if (verdict.kind === "verified") verdicts.set(cacheKey, verdict, lives.verifiedMs);
-      else if (verdict.kind === "rejected") verdicts.set(cacheKey, verdict, lives.rejectedMs);
+    const cacheKey = ground.cacheKeyOf(digest);
+    const work = async (signal: AbortSignal): Promise<Verified | Refusal> => {
+      const began = now();
+      const verdict = await judgeSubject(ground, digest, subject, signal);
+      // Under another policy, or by another Notation, nobody asks for it any more; the time it took is part of its age.
+      if (verdict.kind === "undecided" || !grounds.isInForce(known, ground)) return verdict;
+      const lifeMs = verdict.kind === "verified" ? lives.verifiedMs : lives.rejectedMs;
+      verdicts.set(cacheKey, verdict, lifeMs - (now() - began));
       return verdict;
     };
     return flight.run(cacheKey, work, caller);
   }
 
   function cached(known: KnownKey, ground: Ground, digest: Digest): Outcome | undefined {
-    const cacheKey = cacheKeyOf(known, ground, digest);
-    const refresh = async (): Promise<void> => {
-      const { kind } = await begin(cacheKey, ground, digest, undefined, NEVER).result;
-      options.onRefresh?.(kind);
-    };
-    const verdict = verdicts.get(cacheKey, refresh);
+    const verdict = verdicts.get(ground.cacheKeyOf(digest), async () => {
+      if (!grounds.isInForce(known, ground)) return;
+      onRefresh((await begin(known, ground, digest, undefined, NEVER).result).kind);
+    });
     return verdict === undefined ? undefined : { verdict, digest, cache: "hit" };
   }
 
   function peek(known: KnownKey): Outcome | undefined {
-    const ground = groundOf(known);
+    const ground = grounds.of(known);
     if ("kind" in ground) return { verdict: ground, cache: "none" };
-    const { reference } = known.key;
-    const subject = reference.digest ?? tags.peek(reference, reference.tag ?? "latest");
+    const { target } = known;
+    if (typeof target === "string") return cached(known, ground, target);
+    const subject = tags.peek(target);
     if (subject === undefined) return undefined;
     if (isRefusal(subject)) return { verdict: subject, cache: "hit" };
-    return cached(known, ground, typeof subject === "string" ? subject : subject.digest);
+    return cached(known, ground, subject.digest);
   }
 
   async function decide(known: KnownKey, caller: AbortSignal): Promise<Outcome> {
+    const { target } = known;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const ground = groundOf(known);
-      if ("kind" in ground) return { verdict: ground, cache: "none" };
-      const { reference } = known.key;
-      const subject =
-        reference.digest ?? (await tags.resolve(reference, reference.tag ?? "latest", caller));
+      const settled = peek(known);
+      if (settled !== undefined) return settled;
+      const subject = typeof target === "string" ? target : await tags.resolve(target, caller);
       if (isRefusal(subject)) return { verdict: subject, cache: "miss" };
       const [digest, descriptor] =
         typeof subject === "string" ? [subject, undefined] : [subject.digest, subject];
+      // Looked up anew: the policy may have changed while the tag was resolved.
+      const ground = grounds.of(known);
+      if ("kind" in ground) return { verdict: ground, cache: "none" };
       const hit = cached(known, ground, digest);
       if (hit !== undefined) return hit;
-      const cacheKey = cacheKeyOf(known, ground, digest);
-      const { joined, result } = begin(cacheKey, ground, digest, descriptor, caller);
+      const { joined, result } = begin(known, ground, digest, descriptor, caller);
       const verdict = await result;
       // What was judged under a policy that is no longer in force answers nobody.
-      if (isInForce(known, ground)) return { verdict, digest, cache: joined ? "joined" : "miss" };
+      if (grounds.isInForce(known, ground)) {
+        return { verdict, digest, cache: joined ? "joined" : "miss" };
+      }
     }
     return { verdict: UNSTEADY, cache: "miss" };
-  }
-
-  function isInForce({ key }: KnownKey, { snapshot }: Ground): boolean {
-    const current = trust.policy(key.policy);
-    return typeof current === "object" && current.epoch === snapshot.epoch;
   }
 
   return {
@@ -239,6 +152,7 @@ export function createVerify(options: VerifyOptions): Verify {
       return flight.size;
     },
     stats: () => verdicts.stats(),
+    close: () => verdicts.close(),
   };
 }
 

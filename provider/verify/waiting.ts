@@ -1,4 +1,5 @@
 import { createDeadlines, untilAborted, type Schedule } from "../lib/deadline.ts";
+import type { Failure } from "./failure.ts";
 import { isRefusal, undecided, type Refusal } from "../verdict/verdict.ts";
 
 /** Everybody who waits for a verdict: bounded in number, each until the deadline of its request. */
@@ -28,8 +29,7 @@ export interface WaitingOptions {
   /** Keys that may be waited for at once. */
   readonly maxWaiting: number;
   readonly schedule: Schedule;
-  /** What work that threw means. */
-  readonly failure: (error: unknown) => Refusal;
+  readonly failure: Failure;
 }
 
 const LATE = undecided(
@@ -53,12 +53,11 @@ export function createWaiting({
   /** A signal that aborts with the verdict of whoever still waits. */
   function begin(caller: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
     const deadline = deadlines.begin();
-    const hungUp = new AbortController();
-    const hangUp = (): void => hungUp.abort(GONE);
+    const hangUp = (): void => deadline.abort(GONE);
     if (caller.aborted) hangUp();
-    caller.addEventListener("abort", hangUp, { once: true });
+    else caller.addEventListener("abort", hangUp, { once: true });
     return {
-      signal: AbortSignal.any([deadline.signal, hungUp.signal]),
+      signal: deadline.signal,
       end() {
         deadline.end();
         caller.removeEventListener("abort", hangUp);
@@ -78,9 +77,11 @@ export function createWaiting({
           try {
             begun ??= begin(caller);
             const { signal } = begun;
+            // Nothing is begun for somebody who has gone already.
+            signal.throwIfAborted();
             return await untilAborted(work(signal), signal);
           } catch (error) {
-            return isRefusal(error) ? error : failure(error);
+            return isRefusal(error) ? error : failure(error, "NOTATION_FAILED");
           } finally {
             size -= 1;
           }

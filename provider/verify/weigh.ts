@@ -1,5 +1,5 @@
 import type { RejectReason } from "../verdict/reasons.ts";
-import { rejected, type Refusal, type Rejected } from "../verdict/verdict.ts";
+import { oneLine, rejected, type Refusal, type Rejected } from "../verdict/verdict.ts";
 
 /**
  * Reasons in the order in which Notation checks, the last check first: the envelope that came furthest says most about
@@ -49,8 +49,8 @@ export function weigh(refusals: readonly Refusal[], listed: number): Refusal {
     : counted(furthest, refusals.length);
 }
 
-/** The sentence with the number of other signatures in front, where the cut at its end does not reach it. */
+/** The sentence with the number of signatures in front, where the cut at its end does not reach it. */
 function counted<R extends Refusal>(refusal: R, signatures: number): R {
   if (signatures < 2) return refusal;
-  return { ...refusal, sentence: `of ${signatures} signatures: ${refusal.sentence}`.slice(0, 200) };
+  return { ...refusal, sentence: oneLine(`of ${signatures} signatures: ${refusal.sentence}`) };
 }

@@ -41,7 +41,7 @@ export interface Olareg extends Target, AsyncDisposable {
  */
 export async function startOlareg(options: OlaregOptions = {}): Promise<Olareg> {
   const directory = await mkdtemp(join(tmpdir(), "olareg-"));
-  const pair = options.tls === true ? await issuePair() : options.tls;
+  const pair = options.tls === true ? await issueLoopback() : options.tls;
   const args = ["serve", "--addr", "127.0.0.1", "--store-type", "mem", "--gc-frequency", "-1s"];
   args.push(`--api-referrer=${options.referrersApi ?? true}`, "--api-sparse-index");
   if (pair !== undefined) {
@@ -113,7 +113,10 @@ async function authorizationOf(
   auth: OlaregOptions["auth"],
 ): Promise<string | undefined> {
   if (auth !== "token") return auth === "basic" ? BASIC : undefined;
-  const { body } = await send({ ...target, authorization: BASIC }, { path: "/token?service=olareg+registry" });
+  const { body } = await send(
+    { ...target, authorization: BASIC },
+    { path: "/token?service=olareg+registry" },
+  );
   const { token } = JSON.parse(body.toString("utf8")) as { readonly token: string };
   return `Bearer ${token}`;
 }
@@ -127,7 +130,8 @@ async function answers(target: Target): Promise<boolean> {
   }
 }
 
-async function issuePair(): Promise<Pair & { readonly ca: string }> {
+/** A certificate for 127.0.0.1 and localhost, and the authority made for it. */
+export async function issueLoopback(): Promise<Pair & { readonly ca: string }> {
   const authority = await createProviderAuthority();
   return { ...(await issueServing(authority)), ca: authority.ca };
 }

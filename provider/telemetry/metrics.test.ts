@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { FAILURE_REASONS, REJECT_REASONS } from "../verdict/reasons.ts";
+import { rejected, undecided } from "../verdict/verdict.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+
+const registries = ["registry.example.com", "111122223333.dkr.ecr.eu-central-1.amazonaws.com"];
+
+/** Samples of our own metrics, by name and labels as they are printed. */
+async function samples(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
+  const lines = (await metrics.text()).split("\n");
+  const own = lines.filter((line) => line.startsWith("notation_provider_"));
+  return new Map(
+    own.map((line) => {
+      const blank = line.lastIndexOf(" ");
+      return [line.slice(0, blank), Number(line.slice(blank + 1))];
+    }),
+  );
+}
+
+/** What a change did to the samples, histograms' buckets and sums aside. */
+async function changes(metrics: Metrics, change: () => void) {
+  const before = await samples(metrics);
+  change();
+  const after = await samples(metrics);
+  return [...after]
+    .filter(([name, value]) => value !== before.get(name) && !/_(?:bucket|sum)\b/.test(name))
+    .map(([name, value]) => `${name.replace("notation_provider_", "")} ${value}`)
+    .toSorted();
+}
+
+const key = "registry.example.com/x";
+const cases: readonly {
+  readonly name: string;
+  readonly observe: (metrics: Metrics) => void;
+  readonly want: readonly string[];
+}[] = [
+  {
+    name: "a request",
+    observe: (metrics) => {
+      metrics.observeRequest({ route: "validate", status: 200, durationMs: 1 });
+    },
+    want: [
+      'request_duration_seconds_count{route="validate"} 1',
+      'requests_total{route="validate",code="200"} 1',
+    ],
+  },
+  {
+    name: "a rejected key",
+    observe: (metrics) => {
+      const verdict = rejected("REVOKED", "x");
+      metrics.observeDecision({ key, verdict, cache: "joined", durationMs: 1 });
+    },
+    want: [
+      'cache_requests_total{use="joined"} 1',
+      'verification_duration_seconds_count{outcome="rejected",cache="joined"} 1',
+      'verifications_total{outcome="rejected",reason="REVOKED"} 1',
+    ],
+  },
+  {
+    name: "an undecided key",
+    observe: (metrics) => {
+      const verdict = undecided("TIMEOUT", "x");
+      metrics.observeDecision({ key, verdict, cache: "none", durationMs: 1 });
+    },
+    want: [
+      'cache_requests_total{use="none"} 1',
+      'verification_duration_seconds_count{outcome="undecided",cache="none"} 1',
+      'verifications_total{outcome="undecided",reason="TIMEOUT"} 1',
+    ],
+  },
+  {
+    name: "a pinned image",
+    observe: (metrics) => {
+      metrics.observePin({ key, result: { kind: "pinned", image: key }, durationMs: 1 });
+    },
+    want: ['pins_total{outcome="pinned",reason=""} 1'],
+  },
+  {
+    name: "a refresh",
+    observe: (metrics) => {
+      metrics.observeRefresh("verified");
+    },
+    want: ['cache_refreshes_total{outcome="verified"} 1'],
+  },
+  {
+    name: "a request to a registry",
+    observe: (metrics) => {
+      metrics.observeRegistry({
+        registry: "registry.example.com",
+        operation: "blob",
+        outcome: "REGISTRY_THROTTLED",
+        durationMs: 1,
+      });
+    },
+    want: [
+      'registry_request_duration_seconds_count{registry="registry.example.com",operation="blob"} 1',
+      'registry_requests_total{registry="registry.example.com",operation="blob",outcome="REGISTRY_THROTTLED"} 1',
+    ],
+  },
+  {
+    name: "a judgement",
+    observe: (metrics) => {
+      metrics.observeNotation({ outcome: "passed", durationMs: 1, spawnMs: 1, queueMs: 1 });
+    },
+    want: [
+      "notation_duration_seconds_count 1",
+      'notation_judgements_total{outcome="passed"} 1',
+      "notation_queue_seconds_count 1",
+      "notation_spawn_seconds_count 1",
+    ],
+  },
+  {
+    name: "every state",
+    observe: (metrics) => {
+      metrics.watch({
+        caches: () => [{ cache: "tags", entries: 3, bytes: 300 }],
+        waiting: () => 4,
+        trust: () => [{ name: "prod", state: "stale", problems: [] }],
+        connections: () => ({
+          handshaking: 5,
+          idle: 6,
+          active: 7,
+          dropped: 8,
+          failedHandshakes: 9,
+        }),
+        droppedLines: () => 10,
+      });
+    },
+    want: [
+      'cache_bytes{cache="tags"} 300',
+      'cache_entries{cache="tags"} 3',
+      'connections{state="active"} 7',
+      'connections{state="handshaking"} 5',
+      'connections{state="idle"} 6',
+      "dropped_connections_total 8",
+      "dropped_log_lines_total 10",
+      "failed_handshakes_total 9",
+      'trust_policy_state{policy="prod",state="current"} 0',
+      'trust_policy_state{policy="prod",state="never"} 0',
+      'trust_policy_state{policy="prod",state="stale"} 1',
+      "waiting_keys 4",
+    ],
+  },
+];
+for (const { name, observe, want } of cases) {
+  test(`${name} changes its own samples and no others`, async () => {
+    const metrics = createMetrics({ registries });
+    assert.deepEqual(
+      await changes(metrics, () => {
+        observe(metrics);
+      }),
+      want,
+    );
+  });
+}
+
+test("counts add up over several scrapes", async () => {
+  const metrics = createMetrics({ registries });
+  const name = 'notation_provider_requests_total{route="mutate",code="200"}';
+  for (const total of [1, 2, 3]) {
+    metrics.observeRequest({ route: "mutate", status: 200, durationMs: 1 });
+    assert.equal((await samples(metrics)).get(name), total);
+  }
+});
+
+test("every reason begins at 0", async () => {
+  const all = await samples(createMetrics({ registries }));
+  for (const [outcome, reasons] of [
+    ["rejected", REJECT_REASONS],
+    ["undecided", FAILURE_REASONS],
+  ] as const) {
+    for (const reason of reasons) {
+      const labels = `{outcome="${outcome}",reason="${reason}"}`;
+      assert.equal(all.get(`notation_provider_verifications_total${labels}`), 0, reason);
+    }
+  }
+});
+
+test("durations are told apart at the time-outs of 1, 2 and 3 seconds", async () => {
+  const all = await samples(createMetrics({ registries }));
+  for (const bound of ["0.001", "0.75", "1", "1.5", "2", "2.5", "3", "5", "10"]) {
+    const name = `notation_provider_request_duration_seconds_bucket{le="${bound}",route="validate"}`;
+    assert.equal(all.get(name), 0, name);
+  }
+});
+
+test("the expiry of the serving certificate is told in seconds, 0 before there is one", async () => {
+  const metrics = createMetrics({ registries });
+  const name = "notation_provider_serving_certificate_expiry_seconds";
+  assert.equal((await samples(metrics)).get(name), 0);
+  metrics.watch({ certificate: () => ({ notAfter: new Date(Date.now() - 5_000) }) });
+  const seconds = (await samples(metrics)).get(name);
+  assert.ok(seconds !== undefined && seconds <= -5 && seconds > -1_000, String(seconds));
+});
+
+test("T-20 10,000 images leave the size of /metrics as it was", async () => {
+  const metrics = createMetrics({ registries });
+  const sizes: number[] = [];
+  for (const count of [1, 10_000]) {
+    for (let index = 0; index < count; index += 1) {
+      const image = `registry-${index}.example.com/image-${index}:${index}`;
+      metrics.observeDecision({
+        key: image,
+        verdict: rejected("UNSIGNED", image),
+        policy: image,
+        registry: image,
+        cache: "miss",
+        durationMs: index,
+      });
+      metrics.observePin({ key: image, result: rejected("IMAGE_NOT_FOUND", image), durationMs: 1 });
+      metrics.observeRegistry({
+        registry: image,
+        operation: "subject",
+        outcome: "ok",
+        durationMs: index,
+      });
+    }
+    const text = await metrics.text();
+    assert.equal(text.includes("image-"), false);
+    sizes.push(text.length);
+  }
+  const [first = 0, last = 0] = sizes;
+  assert.ok(last - first < 2_000, `${first} → ${last}`);
+  assert.ok(last < 150_000, String(last));
+});
+
+/** Our own metrics, of which every label is known. */
+const own = (all: ReadonlyMap<string, string>): Readonly<Record<string, string>> =>
+  Object.fromEntries([...all].filter(([name]) => name.startsWith("notation_")));
+
+test("docs/metrics.md names every metric with its type and its labels, and no other", async () => {
+  const metrics = createMetrics({ registries });
+  metrics.watch({
+    trust: () => [{ name: "default", state: "current", problems: [] }],
+  });
+  const text = await metrics.text();
+  const exposed = new Map<string, string>();
+  for (const [, name = "", type = ""] of text.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
+    const first = new RegExp(`^${name}(?:_count)?(?:{(.*)})? `, "m").exec(text)?.[1] ?? "";
+    const labels = [...first.matchAll(/(\w+)="/g)].map(([, label]) => label);
+    exposed.set(name, `${type}: ${labels.join(", ")}`);
+  }
+  const page = await readFile(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+  const described = new Map<string, string>();
+  for (const [, name = "", type, labels = ""] of page.matchAll(
+    /^\| (\w+) +\| (\w+) +\|([^|]*)\|/gm,
+  )) {
+    if (name !== "metric") described.set(name, `${type}: ${labels.trim()}`);
+  }
+  assert.deepEqual(own(described), own(exposed));
+  // Of Node's own some have no sample yet, and then no labels to compare.
+  assert.deepEqual([...described.keys()].toSorted(), [...exposed.keys()].toSorted());
+});

@@ -1,0 +1,89 @@
+import type { Collect } from "../evidence/collect.ts";
+import type { Candidate, Evidence } from "../evidence/evidence.ts";
+import type { Descriptor } from "../image/descriptor.ts";
+import type { Digest } from "../image/digest.ts";
+import type { Judge, Judgement, NotationState } from "../notation/judgement.ts";
+import type { Repository } from "../registry/registry.ts";
+import { isRefusal, undecided, type Refusal, type Verified } from "../verdict/verdict.ts";
+import { verified } from "./facts.ts";
+import { ENDED, type Failure } from "./failure.ts";
+import type { Ground } from "./ground.ts";
+import { weigh } from "./weigh.ts";
+
+/**
+ * Judges one subject under one ground: collects its signatures and has them judged one after the other, until one passes.
+ * @param known the subject's descriptor, if the registry has just told it
+ * @param signal deadline of the work; what is left at its end is not begun. Never rejects
+ */
+export type JudgeSubject = (
+  ground: Ground,
+  digest: Digest,
+  known: Descriptor | undefined,
+  signal: AbortSignal,
+) => Promise<Verified | Refusal>;
+
+export interface JudgeSubjectOptions {
+  readonly collect: Collect;
+  readonly judge: Judge;
+  readonly notation: () => NotationState;
+  readonly failure: Failure;
+}
+
+const NO_NOTATION = undecided("NOTATION_FAILED", "Notation cannot be run");
+const OTHER_SUBJECT = undecided("REGISTRY_ERROR", "the registry answered with another image");
+
+export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
+  const { collect, judge, notation, failure } = options;
+
+  async function evidenceOf(
+    from: Repository,
+    digest: Digest,
+    known: Descriptor | undefined,
+    signal: AbortSignal,
+  ): Promise<Evidence | Refusal> {
+    try {
+      return await collect(from, digest, known, signal);
+    } catch (error) {
+      return failure(error, "REGISTRY_ERROR", signal);
+    }
+  }
+
+  async function judgementOf(
+    { snapshot, statement, key }: Ground,
+    repository: Repository,
+    subject: Descriptor,
+    candidate: Candidate,
+    signal: AbortSignal,
+  ): Promise<Judgement> {
+    if (candidate.kind === "bad") return candidate.verdict;
+    const { level } = key;
+    const about = { repository, subject, envelope: candidate };
+    try {
+      return await judge({ ...about, trust: snapshot, statement, level }, signal);
+    } catch (error) {
+      return failure(error, "NOTATION_FAILED", signal);
+    }
+  }
+
+  return async (ground, digest, known, signal) => {
+    if (notation().version === undefined) return NO_NOTATION;
+    const { registry, repository } = ground.key.reference;
+    const from = { registry, repository };
+    if (signal.aborted) return ENDED;
+    const evidence = await evidenceOf(from, digest, known, signal);
+    if (isRefusal(evidence)) return evidence;
+    const { subject, candidates, listed } = evidence;
+    // The last look before a verdict is said of this digest and no other.
+    if (subject.digest !== digest) return OTHER_SUBJECT;
+    const refusals: Refusal[] = [];
+    for (const candidate of candidates) {
+      if (signal.aborted) return ENDED;
+      const judgement = await judgementOf(ground, from, subject, candidate, signal);
+      if (judgement.kind !== "passed") refusals.push(judgement);
+      else if (candidate.kind === "envelope") {
+        return verified(ground, subject, candidate, judgement);
+      }
+    }
+    return weigh(refusals, listed);
+  };
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import type { Candidate, Evidence } from "../../evidence/evidence.ts";
+import { digestOf, type Digest } from "../../image/digest.ts";
+import type { Schedule } from "../../lib/deadline.ts";
+import type { Judgement, Question } from "../../notation/judgement.ts";
+import type { Statement, TrustSnapshot } from "../../trust/trust.ts";
+import { rejected, type Level, type Refusal, type Verdict } from "../../verdict/verdict.ts";
+import type { Decision } from "../decision.ts";
+import { createVerifier, type VerifierEvent } from "../verifier.ts";
+
+export const D1 = digestOf("one");
+export const D2 = digestOf("two");
+
+/** A caller who waits as long as it takes. */
+export const never = new AbortController().signal;
+
+export const PASSED: Judgement = { kind: "passed", warnings: [] };
+
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+
+/** A clock and timers that move only when a test moves them. */
+export function createTime() {
+  const timers = new Set<{ readonly at: number; readonly callback: () => void }>();
+  let now = 0;
+  const schedule: Schedule = (ms, callback) => {
+    const timer = { at: now + ms, callback };
+    timers.add(timer);
+    return { cancel: () => void timers.delete(timer) };
+  };
+  return {
+    now: () => now,
+    schedule,
+    timers,
+    pass(ms: number): void {
+      now += ms;
+      const due = [...timers].filter(({ at }) => at <= now);
+      for (const timer of due.toSorted((one, other) => one.at - other.at)) {
+        if (timers.delete(timer)) timer.callback();
+      }
+    },
+  };
+}
+
+function statement(name: string, level: Level): Statement {
+  const action = level === "skip" ? "skip" : "enforce";
+  return {
+    name,
+    level,
+    registryScopes: ["*"],
+    trustStores: [],
+    trustedIdentities: [],
+    actions: () => ({
+      integrity: action,
+      authenticity: action,
+      authenticTimestamp: action,
+      expiry: action,
+      revocation: action,
+    }),
+  };
+}
+
+/** A policy whose one statement applies to all repositories but those that begin with `r.io/untrusted`. */
+export function snapshot(name: string, epoch: string, level: Level = "strict"): TrustSnapshot {
+  const only = statement("all", level);
+  return {
+    name,
+    epoch,
+    statement: (scope) => (scope.startsWith("r.io/untrusted") ? undefined : only),
+    open: () => ({ path: "/nowhere", [Symbol.dispose]: () => undefined }),
+  };
+}
+
+export const candidate = (name: string): Candidate => ({
+  kind: "envelope",
+  signature: digestOf(name),
+  mediaType: "application/jose+json",
+  bytes: Buffer.from(name),
+  claims: { signer: { scheme: "notary.x509", subject: `CN=${name}` } },
+});
+
+const LIMITS = { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting: 1000, concurrency: 100 };
+
+/** One verifier over a registry, a Notation and trust policies that a test can change at will. */
+export function createWorld(limits: Partial<typeof LIMITS> = {}) {
+  const time = createTime();
+  const policies = new Map<string, TrustSnapshot | "never">([
+    ["default", snapshot("default", "e1")],
+  ]);
+  const tags = new Map<string, Digest>([["r.io/a:v1", D1]]);
+  /** By `registry/repository@digest`; one good signature where there is no entry. */
+  const signatures = new Map<string, readonly Candidate[]>();
+  const calls = { subject: 0, collect: 0, judge: 0 };
+  const events: VerifierEvent[] = [];
+  const world = {
+    version: "1.3.2" as string | undefined,
+    judge: async (_question: Question, _signal: AbortSignal): Promise<Judgement> => PASSED,
+    /** What the registry says instead of resolving or collecting. */
+    failure: undefined as Refusal | undefined,
+    /** Signatures that the registry lists, where that is more than the candidates. */
+    listed: undefined as number | undefined,
+    policy: (name: string): TrustSnapshot | "never" | undefined => policies.get(name),
+    /** What a question to the registry waits for, before it ends and after the answer is settled. */
+    network: async (_signal: AbortSignal): Promise<void> => {},
+  };
+  const verifier = createVerifier({
+    trust: { policy: (name) => world.policy(name) },
+    registry: {
+      allows: (host) => ["r.io", "other.example"].includes(host),
+      async subject({ registry, repository }, name, signal) {
+        calls.subject += 1;
+        const digest = tags.get(`${registry}/${repository}:${name}`);
+        const { failure } = world;
+        await world.network(signal);
+        if (failure !== undefined) return failure;
+        if (digest === undefined) return rejected("IMAGE_NOT_FOUND", "no such tag");
+        return { mediaType: MANIFEST, digest, size: 10 };
+      },
+    },
+    async collect({ registry, repository }, digest, _known, signal): Promise<Evidence | Refusal> {
+      calls.collect += 1;
+      const { failure } = world;
+      await world.network(signal);
+      if (failure !== undefined) return failure;
+      const found = signatures.get(`${registry}/${repository}@${digest}`) ?? [candidate("good")];
+      return {
+        subject: { mediaType: MANIFEST, digest, size: 10 },
+        candidates: found,
+        listed: world.listed ?? found.length,
+      };
+    },
+    async judge(question, signal) {
+      calls.judge += 1;
+      return await world.judge(question, signal);
+    },
+    notation: () => ({ version: world.version, problem: undefined }),
+    limits: { ...LIMITS, ...limits },
+    lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
+    cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
+    keepTag: true,
+    now: time.now,
+    schedule: time.schedule,
+    observe: (event) => events.push(event),
+  });
+  async function ask(key: string): Promise<Decision> {
+    const [decision] = await verifier.decide([key], never);
+    assert.ok(decision);
+    return decision;
+  }
+  return { verifier, time, policies, tags, signatures, world, calls, events, ask };
+}
+
+/** Everything that is runnable has run: promises only, no time passes. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) {
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}
+
+/** `verified`, `skipped`, or the reason. */
+export const codeOf = (verdict: Verdict): string =>
+  "reason" in verdict ? verdict.reason : verdict.kind;
+
+export function factsOf(verdict: Verdict) {
+  assert.ok(verdict.kind === "verified" || verdict.kind === "skipped", codeOf(verdict));
+  return verdict.facts;
+}
+
+/** A judge whose judgements a test releases, all of them by the same. */
+export function createGate() {
+  const { promise, resolve } = Promise.withResolvers<Judgement>();
+  return { judge: async () => await promise, release: resolve };
+}
