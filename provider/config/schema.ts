@@ -13,7 +13,7 @@ const path = z
 /** `host:port` to listen on; port 0 takes any that is free. */
 const address = z
   .string()
-  .regex(/^(?:\[[0-9a-f:.]+\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/, "is host:port, such as 0.0.0.0:8443")
+  .regex(/^(?:\[[0-9a-f:.]+\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/, { error: "is host:port, such as 0.0.0.0:8443", abort: true })
   .refine(
     (text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535,
     "has a port up to 65535",
@@ -104,7 +104,7 @@ const notation = z.strictObject({
   pluginConfig: pluginConfig.default({}).describe("Handed to the plugins, name and value."),
   concurrency: count(1, 256)
     .default(2 * availableParallelism())
-    .describe("Notation runs at once."),
+    .meta({ description: "Notation runs at once.", defaultText: "twice the processors" }),
   maxWaiting: count(1, 100_000)
     .default(2000)
     .describe("Runs that may wait; one more is `OVERLOADED`."),

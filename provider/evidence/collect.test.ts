@@ -219,6 +219,21 @@ test("what was fetched is forgotten when there is no room for it", async () => {
   assert.equal(registry.calls.length, 8);
 });
 
+test("the bytes of envelopes are counted", async () => {
+  const registry = createRegistry();
+  const metadata = { note: "n".repeat(8000) };
+  registry.attach(app, envelopeOf({ metadata }));
+  // Room for the three entries with some bytes of an envelope, not with 10,000.
+  const collect = collector(registry, { maxCacheBytes: 12_000 });
+  await collect(app, subject.digest, undefined, never);
+  registry.calls.length = 0;
+  await collect(app, subject.digest, undefined, never);
+  assert.equal(
+    registry.calls.some((call) => call.startsWith("blob")),
+    true,
+  );
+});
+
 test("T-19 what one repository holds is not taken for another's", async () => {
   const registry = createRegistry();
   registry.attach(app, envelopeOf());
@@ -486,15 +501,22 @@ test("a subject that is refused ends the question for its signatures", async () 
   assert.equal((await listing.promise).aborted, true);
 });
 
-test("a registry that answers with another image is an error and is not kept", async () => {
+test("a registry that answers with another image is an error", async () => {
   const registry = createRegistry();
   const asked: Digest = digestOf("asked for");
   registry.put(app, IMAGE, "asked for");
-  const collect = collector(registry);
-  for (const known of [undefined, subject]) {
-    const outcome = await collect(app, asked, known, never);
-    assert.equal("reason" in outcome && outcome.reason, "REGISTRY_ERROR");
-  }
+  const outcome = await collector(registry)(app, asked, undefined, never);
+  assert.equal("reason" in outcome && outcome.reason, "REGISTRY_ERROR");
+});
+
+test("a descriptor of another image is an error and is not kept", async () => {
+  const collect = collector(createRegistry());
+  const outcome = await collect(app, subject.digest, other, never);
+  assert.equal("reason" in outcome && outcome.reason, "REGISTRY_ERROR");
+  assert.deepEqual(
+    evidenceOf(await collect(app, subject.digest, undefined, never)).subject,
+    subject,
+  );
 });
 
 for (const at of ["subject", "signatures", "manifest", "blob"]) {

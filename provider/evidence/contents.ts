@@ -16,7 +16,7 @@ export interface ContentsOptions {
 }
 
 /** An envelope's bytes beside what they claim. */
-export interface ReadEnvelope {
+interface ReadEnvelope {
   readonly bytes: Uint8Array;
   readonly claims: Claims;
 }

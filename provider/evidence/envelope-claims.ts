@@ -20,7 +20,7 @@ const AWS_JOB = "com.amazonaws.signer.signingJob";
 /** The critical attributes that Notation itself understands. */
 const UNDERSTOOD = new Set([SCHEME, AUTHENTIC_SIGNING_TIME, EXPIRY, PLUGIN, PLUGIN_MIN_VERSION]);
 
-/** The ends of ARNs differ; their alphabet does not. @see facts of AWS Signer signatures */
+/** Printable ASCII, bounded. What follows differs by kind of profile, and the plugin compares it whole. */
 const ARN = /^arn:[\x21-\x7e]{1,512}$/;
 const SEMVER = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,64})?$/;
 

@@ -26,6 +26,7 @@ const subject = {
   size: 528,
 };
 const NOTARY = "io.cncf.notary.";
+const label = `${NOTARY}signingTime`;
 const AWS_PLUGIN = "com.amazonaws.signer.notation.plugin";
 const PROFILE = "arn:aws:signer:eu-west-1:111122223333:/signing-profiles/app/abcdefghij";
 const JOB =
@@ -176,6 +177,10 @@ const many = Object.fromEntries(
 );
 const plugin = { ...good, plugin: "com.example.plugin" };
 const aws = awsSigner({ ...good, profileVersion: PROFILE, job: JOB });
+/** The critical names of a good JWS. */
+const critical = (options: EnvelopeOptions) => jwsHeader(options)["crit"] as readonly string[];
+/** The leaf below so many roots. */
+const chainOf = (roots: number) => [leaf, ...Array.from({ length: roots }, () => authority.root)];
 /** A part of the JWS replaced by text that means the same bytes to a lax reader. */
 const respelt = (name: string, change: (value: string) => string) =>
   changed(jws(good), (envelope) => ({ ...envelope, [name]: change(String(envelope[name])) }));
@@ -204,7 +209,7 @@ const refusedJws: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   ],
   ["a certificate that is none", jwsChain([...signer.chain, Buffer.from("hello")])],
   ["an empty chain", jwsChain([])],
-  ["eleven certificates", jwsChain(Array.from({ length: 11 }, () => leaf))],
+  ["eleven certificates", jwsChain(chainOf(10))],
   ["a chain that is text", changed(jws(good), (e) => ({ ...e, header: { x5c: "abcd" } }))],
   [
     "a certificate with a line break in its base64",
@@ -242,7 +247,40 @@ const refusedJws: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   ["a critical name that is a number", jwsWith({ crit: [`${NOTARY}signingScheme`, 1] })],
   [
     "a critical signing time of notary.x509",
-    jwsWith({ crit: [`${NOTARY}signingScheme`, `${NOTARY}signingTime`] }),
+    jwsWith({ crit: [...critical(plugin), label] }, plugin),
+  ],
+  [
+    "a critical signing authority's time under notary.x509",
+    jwsWith({
+      crit: [...critical(good), `${NOTARY}authenticSigningTime`],
+      [`${NOTARY}authenticSigningTime`]: "2026-11-02T10:00:00Z",
+    }),
+  ],
+  [
+    "the time of notary.x509 under a signing authority",
+    jwsWith(
+      { [label]: "2026-11-02T10:00:00Z" },
+      { ...good, scheme: "notary.x509.signingAuthority" },
+    ),
+  ],
+  ["an expiry in another case", jwsWith({ "IO.CNCF.NOTARY.EXPIRY": "2026-11-02T11:00:00Z" })],
+  [
+    "an attribute with a long s",
+    jwsWith({ [`${NOTARY}authentic\u017figningTime`]: "2026-11-02T11:00:00Z" }),
+  ],
+  [
+    "an artifact with a second digest with a long s",
+    jwsOf({ targetArtifact: { ...subject, "dige\u017ft": "sha256:" } }),
+  ],
+  [
+    "AWS Signer's profile that is not critical",
+    jws({
+      ...good,
+      scheme: "notary.x509.signingAuthority",
+      plugin: AWS_PLUGIN,
+      critical: { "com.amazonaws.signer.signingJob": JOB },
+      optional: { "com.amazonaws.signer.signingProfileVersion": PROFILE },
+    }),
   ],
   ["an expiry that is not critical", jwsWith({ [`${NOTARY}expiry`]: "2038-01-02T10:00:00Z" })],
   ["an expiry at the signing time", jws({ ...good, expiry: signedAt })],
@@ -336,7 +374,12 @@ const withEntry = (entry: Uint8Array) => {
 };
 const bytesOf = (...values: readonly unknown[]) =>
   Buffer.concat(values.map((value) => encode(value)));
-const label = `${NOTARY}signingTime`;
+
+test("ten certificates are a chain", () => {
+  assert.equal(isRefusal(readEnvelope(JWS, jwsChain(chainOf(9)))), false);
+  const chain = encode(new Map([[33, chainOf(9).map((der) => new Uint8Array(der))]]));
+  assert.equal(isRefusal(readEnvelope(COSE, sign1(cborHeader, chain))), false);
+});
 
 test("the parts that the rows below are made of are good ones", () => {
   assert.equal(isRefusal(readEnvelope(COSE, sign1(cborHeader, x5chain))), false);
@@ -344,6 +387,11 @@ test("the parts that the rows below are made of are good ones", () => {
 });
 
 const refusedCose: readonly (readonly [name: string, bytes: Uint8Array])[] = [
+  ["another tag", Buffer.concat([Buffer.of(0xd3), sign1(cborHeader, x5chain).subarray(1)])],
+  [
+    "a fifth part",
+    Buffer.concat([Buffer.of(0xd2, 0x85), sign1(cborHeader, x5chain).subarray(2), Buffer.of(0)]),
+  ],
   [
     "a protected map of indefinite length",
     sign1(Buffer.concat([Buffer.of(0xbf), cborHeader.subarray(1), Buffer.of(0xff)]), x5chain),
@@ -395,7 +443,7 @@ const refusedCose: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   ["a chain under the text of its label", sign1(cborHeader, encode(new Map([["33", [leaf]]])))],
   [
     "eleven certificates",
-    sign1(cborHeader, encode(new Map([[33, Array.from({ length: 11 }, () => leaf)]]))),
+    sign1(cborHeader, encode(new Map([[33, chainOf(10).map((der) => new Uint8Array(der))]]))),
   ],
   ["a certificate that is text", sign1(cborHeader, encode(new Map([[33, ["a"]]])))],
   [

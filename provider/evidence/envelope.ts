@@ -22,7 +22,7 @@ export const ENVELOPE_TYPES: ReadonlyMap<string, EnvelopeType> = new Map([
  * algorithm fits the key, issuers and signatures inside the chain, key usage, path lengths.
  * @param bytes bounded by the caller; work is linear in them
  * @returns the claims, or rejected `MALFORMED_SIGNATURE`; never throws
- * @see facts of the envelope formats: Notary Project signature envelope specifications, JWS and COSE
+ * @see Notary Project signature specification, and its envelope specifications for JWS and COSE
  */
 export function readEnvelope(mediaType: EnvelopeType, bytes: Uint8Array): Claims | Rejected {
   const parts = mediaType === "application/cose" ? readCose(bytes) : readJws(bytes);

@@ -69,7 +69,13 @@ test("a layout is for its owner alone, and no two share a directory", (t) => {
   assert.notEqual(one.path, other.path);
   for (const { path } of [one, other]) {
     assert.equal(statSync(path).mode & 0o777, 0o700);
-    assert.equal(statSync(join(path, "index.json")).mode & 0o777, 0o600);
+    const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    assert.equal(files.length, 4);
+    for (const { parentPath, name } of files) {
+      assert.equal(statSync(join(parentPath, name)).mode & 0o777, 0o600);
+    }
     assert.doesNotMatch(path.slice(parent.length), /@/);
   }
 });

@@ -2,6 +2,7 @@ import type { Descriptor } from "../image/descriptor.ts";
 import { isDigest } from "../image/digest.ts";
 import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { rejected, type Rejected } from "../verdict/verdict.ts";
+import { isObject } from "./envelope-parts.ts";
 import { ENVELOPE_TYPES } from "./envelope.ts";
 import type { EnvelopeType } from "./evidence.ts";
 
@@ -83,6 +84,3 @@ function readDescriptor(value: unknown): Descriptor | undefined {
 
 const malformed = (what: string): Rejected =>
   rejected("MALFORMED_SIGNATURE", `the signature manifest ${what}`);
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

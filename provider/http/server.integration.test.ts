@@ -484,6 +484,20 @@ test("F-33 a drain answers what is asked, closes each connection with it, and th
   await until(() => service.server.counts().idle + service.server.counts().active === 0);
 });
 
+test("F-33 a drain does not wait for a connection whose handshake ends while the server closes", async (t) => {
+  await using service = await startService({ authorities });
+  const raw = connectPlain(service.port, "127.0.0.1");
+  t.after(() => raw.destroy());
+  await once(raw, "connect");
+  await until(() => service.server.counts().handshaking === 1);
+  const drained = service.server.drain({ announced: AbortSignal.abort(), graceMs: 60_000 });
+  await refused(service);
+  const late = connect({ ...tls(service), socket: raw });
+  late.on("error", () => {});
+  await once(late, "secureConnect");
+  await drained;
+});
+
 test("F-33 a drain ends by its grace period, whatever is left", async (t) => {
   const asked = Promise.withResolvers<AbortSignal>();
   const answer = Promise.withResolvers<void>();

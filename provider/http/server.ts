@@ -72,12 +72,12 @@ export interface CertificateState {
   readonly problem: string | undefined;
 }
 
-export interface ServerCounts extends ConnectionCounts {
+interface ServerCounts extends ConnectionCounts {
   /** Handshakes that failed since the start: no certificate, an unknown CA, an old TLS. */
   readonly failedHandshakes: number;
 }
 
-export interface DrainTimes {
+interface DrainTimes {
   /** Until it aborts the server answers on, with `Connection: close`: the endpoints are being withdrawn. */
   readonly announced: AbortSignal;
   /** Milliseconds that answers which are still being made may take afterwards. */

@@ -3,6 +3,11 @@ import { test } from "node:test";
 import { JsonProblem, parseStrictJson } from "./strict-json.ts";
 
 const refused = [
+  {
+    name: "refuses members that are equal to Go, which folds ſ to s",
+    text: `{"layers":1,"layer\u017f":2}`,
+    problem: `member "layer\u017f" occurs twice`,
+  },
   { name: "refuses a repeated member", text: `{"a":1,"a":2}`, problem: `member "a" occurs twice` },
   {
     name: "refuses members that differ only in case",

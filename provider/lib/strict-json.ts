@@ -15,7 +15,7 @@ const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/gs;
 /**
  * Parses JSON as one reader would only: JSON.parse decides what is well-formed, and a member that occurs
  * twice in one object is refused, with regard to case and without, because Go's reader takes the last of
- * them and ignores case. Bytes must be UTF-8 without a byte order mark.
+ * them and ignores case (both ways, so that `ſ` is an `s` to it, too). Bytes must be UTF-8 without a byte order mark.
  */
 export function parseStrictJson(input: Uint8Array | string): unknown {
   let text: string;
@@ -58,7 +58,7 @@ function findFlaw(text: string): JsonProblem | undefined {
       default: {
         if (!isName) break;
         isName = false;
-        const folded = String(JSON.parse(token)).toLowerCase();
+        const folded = String(JSON.parse(token)).toUpperCase().toLowerCase();
         const seen = open.at(-1);
         if (seen?.has(folded)) return new JsonProblem(`member ${token} occurs twice`);
         seen?.add(folded);

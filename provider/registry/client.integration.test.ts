@@ -42,10 +42,15 @@ for (const { name, options } of REGISTRIES) {
     assert.deepEqual(await client.subject(from, subject.digest, never), subject);
     const listed = await client.signatures(from, subject.digest, never);
     assert.ok(!isRefusal(listed));
+    // The registry's order is its own matter.
     assert.deepEqual(
-      listed.map(({ annotations, ...referrer }) => [annotations !== undefined, referrer]).sort(),
-      signatures.map((signature) => [true, { ...signature, artifactType: SIGNATURE_TYPE }]).sort(),
+      new Set(listed.map(({ digest, size, mediaType }) => ({ digest, size, mediaType }))),
+      new Set(signatures),
     );
+    for (const { artifactType, annotations } of listed) {
+      assert.equal(artifactType, SIGNATURE_TYPE);
+      assert.ok(annotations?.["io.cncf.notary.x509chain.thumbprint#S256"]);
+    }
     const [signature] = signatures;
     assert.ok(signature);
     const manifest = await client.manifest(from, signature, never);

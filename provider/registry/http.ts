@@ -41,7 +41,7 @@ export type Resolve = (
   callback: (error: Error | null, addresses: readonly LookupAddress[]) => void,
 ) => void;
 
-export interface HttpRequest {
+interface HttpRequest {
   /** The caller has checked the host against the configuration; the address is checked here. */
   readonly url: URL;
   readonly accept?: string;

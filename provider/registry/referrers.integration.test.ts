@@ -334,13 +334,14 @@ test("a digest on a registry that is warm costs subject and referrers at once, t
     10,
     never,
   );
+  assert.equal(registry.requests.length, 4);
   assert.deepEqual(
-    registry.requests.map(({ line }) => line.split("?")[0]).sort(),
-    [
+    new Set(registry.requests.map(({ line }) => line.split("?")[0])),
+    new Set([
       `GET /v2/app/blobs/${digestOf("e")}`,
       `GET /v2/app/manifests/${attached.digest}`,
       `GET /v2/app/manifests/${subject.digest}`,
       `GET /v2/app/referrers/${subject.digest}`,
-    ].sort(),
+    ]),
   );
 });

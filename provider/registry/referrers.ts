@@ -10,7 +10,7 @@ import type { Referrer } from "./registry.ts";
 import type { Session } from "./session.ts";
 
 /** What a Notation signature is to a registry. @see Notary Project signature specification, "Storage" */
-export const SIGNATURE_TYPE = "application/vnd.cncf.notary.signature";
+const SIGNATURE_TYPE = "application/vnd.cncf.notary.signature";
 
 const MAX_PAGES = 10;
 

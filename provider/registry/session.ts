@@ -8,7 +8,7 @@ import { jitterMs, MAX_WAIT_MS, parseRetryAfter, type Wait } from "./retry.ts";
 import { createSlots } from "./slots.ts";
 import { createTokens } from "./tokens.ts";
 
-export interface Question {
+interface Question {
   /** Whose rights the request needs. */
   readonly repository: string;
   /** Of the registry's own endpoint. */

@@ -17,7 +17,7 @@ export interface RequestEvent {
 }
 
 /** States that are asked for when `/metrics` is read. */
-export interface Sources {
+interface Sources {
   /** What the caches hold. */
   readonly caches: () => readonly CacheState[];
   /** Keys that wait to be decided. */
@@ -28,13 +28,13 @@ export interface Sources {
   readonly droppedLines: () => number;
 }
 
-export interface CacheState {
+interface CacheState {
   readonly cache: (typeof CACHES)[number];
   readonly entries: number;
   readonly bytes: number;
 }
 
-export interface ConnectionState {
+interface ConnectionState {
   readonly handshaking: number;
   readonly idle: number;
   readonly active: number;

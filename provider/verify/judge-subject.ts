@@ -2,7 +2,7 @@ import type { Collect } from "../evidence/collect.ts";
 import type { Candidate, Evidence } from "../evidence/evidence.ts";
 import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
-import type { Judge, Judgement, NotationState } from "../notation/judgement.ts";
+import type { Judge, Judgement } from "../notation/judgement.ts";
 import type { Repository } from "../registry/registry.ts";
 import { isRefusal, undecided, type Refusal, type Verified } from "../verdict/verdict.ts";
 import { verified } from "./facts.ts";
@@ -25,15 +25,13 @@ export type JudgeSubject = (
 export interface JudgeSubjectOptions {
   readonly collect: Collect;
   readonly judge: Judge;
-  readonly notation: () => NotationState;
   readonly failure: Failure;
 }
 
-const NO_NOTATION = undecided("NOTATION_FAILED", "Notation cannot be run");
 const OTHER_SUBJECT = undecided("REGISTRY_ERROR", "the registry answered with another image");
 
 export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
-  const { collect, judge, notation, failure } = options;
+  const { collect, judge, failure } = options;
 
   async function evidenceOf(
     from: Repository,
@@ -66,7 +64,6 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
   }
 
   return async (ground, digest, known, signal) => {
-    if (notation().version === undefined) return NO_NOTATION;
     const { registry, repository } = ground.key.reference;
     const from = { registry, repository };
     if (signal.aborted) return ENDED;

@@ -48,14 +48,14 @@ export interface Answer extends RawAnswer {
   readonly response: ProviderResponse;
 }
 
-export interface CallOptions {
+interface CallOptions {
   /** `/validate` unless given. */
   readonly path?: string;
   /** Gatekeeper's time-out or its caller's: the connection is closed when it aborts. */
   readonly signal?: AbortSignal;
 }
 
-export interface SendOptions extends CallOptions {
+interface SendOptions extends CallOptions {
   /** `POST` unless given. */
   readonly method?: string;
   /** Replace what Go would send; undefined leaves one out. */

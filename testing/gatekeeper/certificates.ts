@@ -65,7 +65,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 /** The name under which Gatekeeper reaches the provider in a cluster. */
-export const PROVIDER_NAME = "notation-provider.gatekeeper-system";
+const PROVIDER_NAME = "notation-provider.gatekeeper-system";
 
 /** The one name of Gatekeeper's webhook certificate. */
 export const gatekeeperName = (namespace = "gatekeeper-system"): string =>

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stringify } from "yaml";
-import { createAuthorities, type Authorities } from "../gatekeeper/certificates.ts";
+import { createAuthorities, type Authorities, type Pair } from "../gatekeeper/certificates.ts";
 import { createCaller, type Caller } from "../gatekeeper/caller.ts";
 
 /** The root of the checkout. */
@@ -39,6 +39,8 @@ export interface RunningProvider extends AsyncDisposable {
   readonly startedMs: number;
   /** A caller that speaks as Gatekeeper does, with Gatekeeper's certificate. */
   caller(mode?: "kept" | "perCall"): Caller;
+  /** A client certificate of Gatekeeper's authority with another name. */
+  issueClient(name: string): Promise<Pair>;
   /** Lines that the provider logged so far. */
   readonly log: readonly string[];
 }
@@ -163,6 +165,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       pid: child.pid ?? 0,
       startedMs: performance.now() - began,
       log,
+      issueClient: async (name) => await authorities.gatekeeper.issue({ name }),
       caller: (mode = "kept") => {
         const { cert, key } = authorities.gatekeeper;
         const caller = createCaller({ url, ca: authorities.ca, cert, key, mode });

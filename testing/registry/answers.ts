@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Target } from "./target.ts";
 
 /** One request to answer. */
-export interface Exchange {
+interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly upstream: Target | undefined;

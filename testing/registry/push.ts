@@ -2,7 +2,7 @@ import type { Descriptor } from "../../provider/image/descriptor.ts";
 import { digestOf, hexOf } from "../../provider/image/digest.ts";
 import { send, type Received, type Target } from "./target.ts";
 
-export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const SIGNATURE_TYPE = "application/vnd.cncf.notary.signature";
@@ -131,7 +131,7 @@ async function addToTagSchema(place: Place, subject: Descriptor, referrer: Descr
  * @param name tag or digest
  * @param document sent as it is when it is text, so that it may be odd
  */
-export async function pushManifest(
+async function pushManifest(
   { registry, repository }: Place,
   name: string,
   mediaType: string,
@@ -154,7 +154,7 @@ export async function pushManifest(
 }
 
 /** Pushes a blob. @returns its descriptor with the media type given */
-export async function pushBlob(
+async function pushBlob(
   { registry, repository }: Place,
   mediaType: string,
   content: Uint8Array | string,

@@ -23,10 +23,10 @@ import { pass, status, type Answer } from "./answers.ts";
 import type { Target } from "./target.ts";
 
 /** `GET /v2/app/manifests/v1` (path with query, exactly), or a pattern for such a text. */
-export type Pattern = string | RegExp;
+type Pattern = string | RegExp;
 
 /** A request that came. */
-export interface Seen {
+interface Seen {
   /** `GET /v2/app/manifests/v1` */
   readonly line: string;
   readonly headers: IncomingMessage["headers"];

@@ -15,11 +15,11 @@ import * as x509 from "@peculiar/x509";
 x509.cryptoProvider.set(webcrypto);
 
 /** Keys that Notation takes, and `RSA-1024`, which it refuses. */
-export type KeyType =
+type KeyType =
   "P-256" | "P-384" | "P-521" | "RSA-1024" | "RSA-2048" | "RSA-3072" | "RSA-4096";
 
 /** The JWS algorithm that a key implies. @see Notary Project signature specification, "Algorithm Selection" */
-export const ALGORITHMS = {
+const ALGORITHMS = {
   "P-256": "ES256",
   "P-384": "ES384",
   "P-521": "ES512",
@@ -29,7 +29,7 @@ export const ALGORITHMS = {
   "RSA-4096": "PS512",
 } as const satisfies Record<KeyType, string>;
 
-export type Algorithm = (typeof ALGORITHMS)[KeyType];
+type Algorithm = (typeof ALGORITHMS)[KeyType];
 
 /** What signs envelopes. */
 export interface SigningIdentity {
@@ -86,7 +86,7 @@ export interface LeafOptions {
   readonly ca?: boolean;
 }
 
-export interface RevocationListOptions {
+interface RevocationListOptions {
   /** Serial numbers of leaves, hexadecimal. */
   readonly revoked: readonly string[];
   /** Default an hour ago. */

@@ -28,9 +28,9 @@ import {
 import { statement, type TrustContent } from "./trust.ts";
 
 /** Media types of envelopes. */
-export type EnvelopeType = typeof JWS | typeof COSE;
+type EnvelopeType = typeof JWS | typeof COSE;
 
-export interface BrokenEnvelope {
+interface BrokenEnvelope {
   readonly name: string;
   readonly mediaType: EnvelopeType;
   readonly bytes: Buffer;
@@ -394,7 +394,7 @@ export function changed(
 }
 
 /** The bytes with one text in them replaced by another of the same length. */
-export function replaced(bytes: Buffer, text: string, by: string): Buffer {
+function replaced(bytes: Buffer, text: string, by: string): Buffer {
   const copy = Buffer.from(bytes);
   const at = copy.indexOf(text);
   if (at < 0 || text.length !== by.length) throw new RangeError("nothing to replace");

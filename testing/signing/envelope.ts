@@ -14,12 +14,12 @@ import type { SigningIdentity } from "./authority.ts";
 
 export const JWS = "application/jose+json";
 export const COSE = "application/cose";
-export const CONTENT_TYPE = "application/vnd.cncf.notary.payload.v1+json";
+const CONTENT_TYPE = "application/vnd.cncf.notary.payload.v1+json";
 
 /** Prefix of the Notary Project's own attributes. */
 const NOTARY = "io.cncf.notary.";
 
-export type Scheme = "notary.x509" | "notary.x509.signingAuthority";
+type Scheme = "notary.x509" | "notary.x509.signingAuthority";
 
 /** What an envelope is signed for. */
 export interface SignedSubject {

@@ -1,0 +1,414 @@
+// The whole service as a process of its own: real registry, real Notation, real mutual TLS.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+
+import { readFileSync } from "node:fs";
+import {
+  chmod,
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, suite, test, type TestContext } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { createCaller } from "../testing/gatekeeper/caller.ts";
+import { createGatekeeperAuthority } from "../testing/gatekeeper/certificates.ts";
+import {
+  ROOT,
+  startProvider,
+  type ProviderOptions,
+  type RunningProvider,
+} from "../testing/provider/start.ts";
+import { startOlareg, ACCOUNT, type Olareg } from "../testing/registry/olareg.ts";
+import { attachSignature, pushImage, tag } from "../testing/registry/push.ts";
+import {
+  createAuthority,
+  type Authority,
+  type SigningIdentity,
+} from "../testing/signing/authority.ts";
+import { COSE, cose, JWS, jws } from "../testing/signing/envelope.ts";
+import { statement, writeTrust } from "../testing/signing/trust.ts";
+import { isRunning, until } from "../testing/notation/processes.ts";
+
+interface Facts {
+  readonly outcome: string;
+  readonly digest: string;
+  readonly level: string;
+  readonly policy: string;
+  readonly signer: { readonly subject: string };
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+suite("the service", () => {
+  let registry: Olareg;
+  let authority: Authority;
+  let signer: SigningIdentity;
+  let stranger: SigningIdentity;
+  let directory: string;
+
+  before(async () => {
+    registry = await startOlareg({ auth: "basic" });
+    authority = await createAuthority({ name: "trusted" });
+    signer = await authority.issue({ commonName: "team" });
+    stranger = await (
+      await createAuthority({ name: "stranger" })
+    ).issue({ commonName: "stranger" });
+    directory = await mkdtemp(join(tmpdir(), "service-"));
+    await writeFile(join(directory, "username"), ACCOUNT.username);
+    await writeFile(join(directory, "password"), ACCOUNT.password);
+  });
+  after(async () => {
+    await registry[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** A trust directory of one test. */
+  const trustFor = async (level = "strict"): Promise<string> => {
+    const trust = await mkdtemp(join(directory, "trust-"));
+    writeTrust(trust, {
+      statements: [statement({ signatureVerification: { level } })],
+      stores: { "ca:example": [authority.root] },
+    });
+    return trust;
+  };
+  const start = async (
+    t: TestContext,
+    options: Partial<ProviderOptions> = {},
+  ): Promise<RunningProvider> => {
+    const credentials = {
+      usernameFile: join(directory, "username"),
+      passwordFile: join(directory, "password"),
+    };
+    const provider = await startProvider({
+      trust: options.trust ?? (await trustFor()),
+      registries: [
+        { host: registry.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"], credentials },
+      ],
+      overrides: { server: { drainDelay: "0ms" }, ...options.overrides },
+      ...(options.notation !== undefined && { notation: options.notation }),
+    });
+    t.after(async () => await provider[Symbol.asyncDispose]());
+    return provider;
+  };
+  /** Pushes an image and what is asked for beside it. @returns `host/repository` and the subject */
+  const push = async (repository: string, sign?: "good" | "cose" | "stranger") => {
+    const place = { registry: await registry.authorize(), repository };
+    const subject = await pushImage({ ...place, tag: "v1" });
+    const by = {
+      signer: sign === "stranger" ? stranger : signer,
+      subject,
+      metadata: { commit: "1a2b3c" },
+    };
+    if (sign === "cose")
+      await attachSignature({ ...place, subject, mediaType: COSE, envelope: cose(by) });
+    else if (sign !== undefined)
+      await attachSignature({ ...place, subject, mediaType: JWS, envelope: jws(by) });
+    return { name: `${registry.host}/${repository}`, subject, place };
+  };
+  const ask = async (provider: RunningProvider, keys: readonly string[], path = "/validate") => {
+    const { response } = await provider.caller().ask(keys, { path });
+    return response.response;
+  };
+  const codes = async (
+    provider: RunningProvider,
+    keys: readonly string[],
+  ): Promise<readonly string[]> => {
+    const { items, systemError = "" } = await ask(provider, keys);
+    return keys.map((key) => {
+      const item = items.find((each) => each.key === key);
+      if (item?.error !== undefined) return item.error.split(":", 1)[0] ?? "";
+      if (item !== undefined) return (item.value as Facts).outcome;
+      const line = systemError.split("\n").find((each) => each.startsWith(`${key}: `));
+      return line?.slice(key.length + 2).split(":", 1)[0] ?? "no answer";
+    });
+  };
+
+  test("one request gets a verdict for every key: facts, reasons, and nothing else", async (t) => {
+    const [good, bare, foreign, second] = await Promise.all([
+      push("e2e/good", "good"),
+      push("e2e/unsigned"),
+      push("e2e/stranger", "stranger"),
+      push("e2e/cose", "cose"),
+    ]);
+    const provider = await start(t);
+    const keys = [
+      `${good.name}:v1`,
+      `${bare.name}:v1`,
+      `${foreign.name}@${foreign.subject.digest}`,
+      `${second.name}@${second.subject.digest}?level=audit`,
+      `${good.name}:gone`,
+      "elsewhere.example/app:v1",
+      "no image",
+    ];
+    assert.deepEqual(await codes(provider, keys), [
+      "verified",
+      "UNSIGNED",
+      "UNTRUSTED_SIGNER",
+      "verified",
+      "IMAGE_NOT_FOUND",
+      "REGISTRY_NOT_ALLOWED",
+      "INVALID_REFERENCE",
+    ]);
+    const { items } = await ask(provider, keys.slice(0, 1));
+    const facts = items[0]?.value as Facts;
+    assert.deepEqual(
+      [facts.digest, facts.level, facts.policy, facts.signer.subject, facts.metadata],
+      [
+        good.subject.digest,
+        "strict",
+        "default",
+        "CN=team,O=Example,ST=WA,C=US",
+        { commit: "1a2b3c" },
+      ],
+    );
+  });
+
+  test("T-19 a digest signed in one repository is unsigned in another, whichever is asked first", async (t) => {
+    const good = await push("one/app", "good");
+    const place = { ...good.place, repository: "two/app" };
+    const other = await pushImage({ ...place, tag: "v1", content: "one/app:v1" });
+    assert.equal(other.digest, good.subject.digest);
+    const provider = await start(t);
+    const [first, second] = [good.name, `${registry.host}/two/app`].map(
+      (name) => `${name}@${other.digest}`,
+    );
+    assert.deepEqual(await codes(provider, [first ?? ""]), ["verified"]);
+    assert.deepEqual(await codes(provider, [second ?? ""]), ["UNSIGNED"]);
+  });
+
+  test("T-01 a tag moved to an unsigned image is never answered with the old verdict's digest as the new one", async (t) => {
+    const signed = await push("moving/app", "good");
+    const provider = await start(t, { overrides: { cache: { tags: "100ms" } } });
+    const key = `${signed.name}:v1`;
+    assert.deepEqual(await codes(provider, [key]), ["verified"]);
+    const unsigned = await pushImage({ ...signed.place, tag: "v2", content: "another" });
+    await tag(signed.place, unsigned, "v1");
+    // Until the tag map's life is over the facts still name what was verified.
+    for (;;) {
+      const { items } = await ask(provider, [key]);
+      const [item] = items;
+      if (item?.error !== undefined) {
+        assert.match(item.error, /^UNSIGNED/);
+        break;
+      }
+      if (item !== undefined) assert.equal((item.value as Facts).digest, signed.subject.digest);
+      await wait(10);
+    }
+  });
+
+  test("/mutate pins a tag, and leaves what has a digest or another registry as it is", async (t) => {
+    const { name, subject } = await push("pinned/app");
+    const provider = await start(t);
+    const { items, idempotent } = await ask(
+      provider,
+      [`${name}:v1`, `${name}@${subject.digest}`, "nginx"],
+      "/mutate",
+    );
+    assert.equal(idempotent, true);
+    assert.deepEqual(
+      items.map(({ value }) => value),
+      [`${name}:v1@${subject.digest}`, `${name}@${subject.digest}`, "nginx"],
+    );
+  });
+
+  test("a cached positive dies with its store, and lives through a change of another policy", async (t) => {
+    const { name, subject } = await push("epoch/app", "good");
+    const trust = await trustFor();
+    const provider = await start(t, { trust, overrides: { trust: { rereadEvery: "100ms" } } });
+    const key = `${name}@${subject.digest}`;
+    assert.deepEqual(await codes(provider, [key]), ["verified"]);
+    const runs = async (): Promise<number> => {
+      const text = await (await fetch(`${provider.admin}/metrics`)).text();
+      return Number(
+        /^notation_provider_notation_judgements_total\{outcome="passed"\} (\d+)$/m.exec(text)?.[1],
+      );
+    };
+    writeTrust(trust, {
+      statements: [statement()],
+      stores: { "ca:example": [authority.root] },
+      policies: { other: [statement({ name: "other" })] },
+    });
+    while ((await codes(provider, [`${key}?policy=other`]))[0] !== "verified") await wait(20);
+    const passed = await runs();
+    assert.deepEqual(await codes(provider, [key]), ["verified"]);
+    assert.equal(await runs(), passed);
+    const replacement = await createAuthority({ name: "replacement" });
+    writeTrust(trust, {
+      statements: [statement()],
+      stores: { "ca:example": [replacement.root] },
+      policies: { other: [statement({ name: "other" })] },
+    });
+    while ((await codes(provider, [key]))[0] !== "UNTRUSTED_SIGNER") await wait(20);
+  });
+
+  test("F-20 without Notation it is not ready and undecided, and recovers when it is there", async (t) => {
+    const { name, subject } = await push("recover/app", "good");
+    const binary = join(directory, "notation");
+    await copyFile(join(ROOT, "tools/bin/notation"), binary);
+    const provider = await start(t, { notation: binary });
+    await rename(binary, `${binary}.away`);
+    const key = `${name}@${subject.digest}`;
+    assert.deepEqual(await codes(provider, [key]), ["NOTATION_FAILED"]);
+    const { status } = await fetch(`${provider.admin}/readyz`);
+    assert.equal(status, 503);
+    await rename(`${binary}.away`, binary);
+    await chmod(binary, 0o755);
+    while ((await codes(provider, [key]))[0] !== "verified") await wait(50);
+    assert.equal((await fetch(`${provider.admin}/readyz`)).status, 200);
+  });
+
+  test("T-60 T-61 a caller of another authority gets nothing; another certificate of Gatekeeper's own authority gets a 403 that Gatekeeper can read", async (t) => {
+    const provider = await start(t);
+    const other = await createGatekeeperAuthority();
+    const ca = await readFile(join(provider.directory, "provider/ca.crt"), "utf8");
+    const foreign = createCaller({
+      url: provider.url,
+      ca,
+      ...(await other.issue({ name: "somebody" })),
+    });
+    t.after(async () => await foreign.close());
+    // Of another authority: a TLS alert, and nothing is read.
+    await assert.rejects(foreign.ask(["a"]));
+    const named = createCaller({
+      url: provider.url,
+      ca,
+      ...(await provider.issueClient("somebody.else.svc")),
+    });
+    t.after(async () => await named.close());
+    const { status, response } = await named.ask(["a"]);
+    assert.equal(status, 403);
+    assert.match(response.response.systemError ?? "", /^BAD_REQUEST: /);
+  });
+
+  test("T-34 T-37 a registry's password is in no log line, no metric, no answer and no child", async (t) => {
+    const { name, subject } = await push("secret/app", "good");
+    const provider = await start(t);
+    const answer = await ask(provider, [`${name}@${subject.digest}`, `${name}:gone`]);
+    const metrics = await (await fetch(`${provider.admin}/metrics`)).text();
+    const basic = Buffer.from(`${ACCOUNT.username}:${ACCOUNT.password}`).toString("base64");
+    const all = [JSON.stringify(answer), metrics, ...provider.log].join("\n");
+    for (const secret of [ACCOUNT.password, basic]) assert.equal(all.includes(secret), false);
+  });
+
+  test("F-33 SIGTERM under load: every request is answered, nothing is left, and the exit code is 0", async (t) => {
+    const { name, subject } = await push("drain/app", "good");
+    const provider = await start(t, { overrides: { server: { drainDelay: "200ms" } } });
+    const key = `${name}@${subject.digest}`;
+    await codes(provider, [key]);
+    const children = (await readdir("/proc"))
+      .map(Number)
+      .filter((pid) => parentOf(pid) === provider.pid);
+    assert.ok(children.length > 0);
+    const caller = provider.caller("perCall");
+    let isOver = false;
+    let answered = 0;
+    const load = async (): Promise<void> => {
+      while (!isOver) {
+        const { status } = await caller.ask([key]);
+        assert.equal(status, 200);
+        answered += 1;
+      }
+    };
+    // A new connection that comes after the listener closed is refused: the endpoint is gone by then.
+    const loads = Array.from(
+      { length: 4 },
+      async () => await load().catch((error: unknown) => error),
+    );
+    await until(() => answered > 20);
+    process.kill(provider.pid, "SIGTERM");
+    const ends = await Promise.all(loads);
+    isOver = true;
+    for (const end of ends) assert.match(String(end), /ECONNREFUSED|ECONNRESET|socket hang up/);
+    await until(() => !isRunning(provider.pid) && !children.some(isRunning));
+    assert.match(provider.log.at(-1) ?? "", /"msg":"ended"/);
+  });
+
+  /** Runs the command line to its end. */
+  const run = async (...args: string[]) =>
+    await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+      execFile(
+        process.execPath,
+        [join(ROOT, "provider/main.ts"), ...args],
+        (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : error.code, stdout, stderr });
+        },
+      );
+    });
+
+  test("verify on the command line says what the service says, and exits with 0 only if all are verified", async (t) => {
+    const good = await push("cli/good", "good");
+    const bare = await push("cli/bare");
+    const { directory: files } = await start(t);
+    const config = ["--config", join(files, "provider.yaml")];
+    const all = await run("verify", `${good.name}:v1`, ...config, "--output", "json");
+    assert.equal(all.code, 0, all.stderr);
+    const [decision] = JSON.parse(all.stdout) as [{ outcome: string; facts: Facts }];
+    assert.deepEqual([decision.outcome, decision.facts.digest], ["verified", good.subject.digest]);
+    const some = await run(
+      "verify",
+      `${good.name}:v1`,
+      `${bare.name}:v1`,
+      ...config,
+      "--level",
+      "audit",
+    );
+    assert.equal(some.code, 1);
+    assert.match(some.stdout, /bare:v1\s+rejected\s.*UNSIGNED/);
+    assert.equal((await run("verify", "x", ...config, "--level", "none")).code, 2);
+  });
+
+  test("config check prints every problem of the configuration and of the trust directory", async (t) => {
+    const { directory: files } = await start(t);
+    const config = join(files, "provider.yaml");
+    assert.equal((await run("config", "check", config)).code, 0);
+    const trust = await trustFor("strictest");
+    const text = await readFile(config, "utf8");
+    const broken = join(directory, "broken.yaml");
+    await writeFile(broken, text.replace(/directory: .*/, `directory: ${trust}`));
+    const linted = await run("config", "check", broken);
+    assert.equal(linted.code, 1);
+    assert.match(
+      linted.stderr,
+      /error: trustpolicy\.json: trustPolicies\[0\]\.signatureVerification\.level/,
+    );
+    await writeFile(broken, `${text}\nunknown: 1\nlog: {level: loud}\n`);
+    const { code, stderr } = await run("config", "check", broken);
+    assert.equal(code, 1);
+    assert.match(stderr, /error: unknown: /);
+    assert.match(stderr, /error: log\.level: /);
+  });
+
+  test("version names the provider, Node and Notation", async (t) => {
+    const { directory: files } = await start(t);
+    const { stdout } = await run("version", "--config", join(files, "provider.yaml"));
+    assert.match(
+      stdout,
+      /^notation-provider \d+\.\d+\.\d+\nnode \d+\.\d+\.\d+\nnotation 1\.3\.2\n$/,
+    );
+  });
+
+  test("a start that cannot succeed says why in a line and ends with 1", async () => {
+    const file = join(directory, "wrong.yaml");
+    await writeFile(file, "server: {deadline: 1}\n");
+    const { code, stderr } = await run("serve", "--config", file);
+    assert.equal(code, 1);
+    assert.match(stderr, /error: server\.deadline: /);
+    assert.doesNotMatch(stderr, /at .*\.ts:/);
+  });
+});
+
+/** Parent of a process. @see proc_pid_stat(5) */
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
