@@ -41,9 +41,11 @@ async function bareKoa(keys: readonly string[], seconds: number): Promise<LoadRe
     const items = body.request.keys.map((key) => ({ key, value: values.get(key) }));
     ctx.body = { apiVersion: "v", kind: "ProviderResponse", response: { items } };
   });
+  const handle = app.callback();
+  const handler = (...exchange: Parameters<typeof handle>): void => void handle(...exchange);
   const server = createServer(
     { ...serving, ca: gatekeeper.ca, requestCert: true, minVersion: "TLSv1.3" },
-    app.callback(),
+    handler,
   );
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   try {

@@ -53,6 +53,8 @@ async function pipe(program: string, args: readonly string[], input?: Buffer): P
   return Buffer.concat(chunks);
 }
 
+const ms = (nanoseconds: number): number => nanoseconds / 1e6;
+
 /** Closed-loop load by vegeta: a fixed number of connections, each as fast as it is answered. */
 export async function attack(load: Load): Promise<LoadResult> {
   const vegeta = join(ROOT, "tools/bin/vegeta");
@@ -70,16 +72,15 @@ export async function attack(load: Load): Promise<LoadResult> {
       ),
     ]);
     const count = String(load.connections);
-    const results = await pipe(vegeta, [
-      "attack",
-      ...["-targets", file("targets"), "-rate", "0", "-duration", `${load.seconds}s`],
-      ...["-workers", count, "-max-workers", count, "-connections", count],
-      ...["-root-certs", file("ca.crt"), "-cert", file("tls.crt"), "-key", file("tls.key")],
-      ...["-http2=false", `-keepalive=${load.keepAlive}`],
-    ]);
+    const flags = [
+      `-targets=${file("targets")} -rate=0 -duration=${load.seconds}s`,
+      `-workers=${count} -max-workers=${count} -connections=${count}`,
+      `-root-certs=${file("ca.crt")} -cert=${file("tls.crt")} -key=${file("tls.key")}`,
+      `-http2=false -keepalive=${load.keepAlive}`,
+    ];
+    const results = await pipe(vegeta, ["attack", ...flags.join(" ").split(" ")]);
     const printed = await pipe(vegeta, ["report", "-type", "json"], results);
     const report = JSON.parse(printed.toString()) as VegetaReport;
-    const ms = (nanoseconds: number): number => nanoseconds / 1e6;
     return {
       requests: report.requests,
       throughput: report.throughput,

@@ -13,7 +13,10 @@ const path = z
 /** `host:port` to listen on; port 0 takes any that is free. */
 const address = z
   .string()
-  .regex(/^(?:\[[0-9a-f:.]+\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/, { error: "is host:port, such as 0.0.0.0:8443", abort: true })
+  .regex(/^(?:\[[0-9a-f:.]+\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/, {
+    error: "is host:port, such as 0.0.0.0:8443",
+    abort: true,
+  })
   .refine(
     (text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535,
     "has a port up to 65535",

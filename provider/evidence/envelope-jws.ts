@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import {
   EnvelopeProblem,
   type EnvelopeParts,
+  jsonMembers,
   MAX_CERTIFICATES,
   membersOf,
 } from "./envelope-parts.ts";
@@ -90,12 +90,6 @@ function readUnprotected(value: unknown): readonly Uint8Array[] | EnvelopeProble
     chain.push(certificate);
   }
   return chain;
-}
-
-function jsonMembers(bytes: Uint8Array, what: string, names: readonly string[]) {
-  const value = parseStrictJson(bytes);
-  if (value instanceof JsonProblem) return new EnvelopeProblem(`${what}: ${value.problem}`);
-  return membersOf(value, what, names);
 }
 
 /** The bytes, if the text is the one text for them: right alphabet, right padding, no loose bits. Not empty. */

@@ -1,3 +1,5 @@
+import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+
 /** Why an envelope is not what it should be; made only here, so that no envelope can pretend to be one. */
 export class EnvelopeProblem {
   readonly problem: string;
@@ -25,9 +27,33 @@ export interface EnvelopeParts {
 /** Certificates that a chain may have: a leaf, a root and more intermediates than anyone uses. */
 export const MAX_CERTIFICATES = 10;
 
+/**
+ * Quotes, commas and brackets that a JSON document of a signature may have. Those of signers have some
+ * dozens; a megabyte of nothing else would hold up everyone for a fifth of a second.
+ */
+const MAX_MARKS = 10_000;
+/** Which bytes are such marks. A table, because every byte of an envelope is looked up. */
+const MARKS = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number('",[{'.includes(String.fromCharCode(byte))),
+);
+
 /** Whether a value is a JSON object. */
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Reads a JSON object strictly, and its members as {@link membersOf} does. */
+export function jsonMembers(
+  bytes: Uint8Array,
+  what: string,
+  names: readonly string[],
+): ReadonlyMap<string, unknown> | EnvelopeProblem {
+  let marks = 0;
+  for (const byte of bytes) marks += MARKS[byte] ?? 0;
+  if (marks > MAX_MARKS) return new EnvelopeProblem(`${what} has too many parts`);
+  const value = parseStrictJson(bytes);
+  if (value instanceof JsonProblem) return new EnvelopeProblem(`${what}: ${value.problem}`);
+  return membersOf(value, what, names);
+}
 
 /**
  * The members of an object that Go's JSON reader will read by the names given.

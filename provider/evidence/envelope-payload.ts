@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
-import { EnvelopeProblem, isObject, membersOf } from "./envelope-parts.ts";
+import { EnvelopeProblem, isObject, jsonMembers, membersOf } from "./envelope-parts.ts";
 import type { Claims } from "./evidence.ts";
 
 /** User metadata that a signature may carry: it travels in answers, of which Gatekeeper keeps every one. */
@@ -14,9 +13,7 @@ const DESCRIPTOR = ["mediaType", "digest", "size", "annotations"];
  * @see Notary Project signature specification, "Payload"
  */
 export function readPayload(bytes: Uint8Array): Pick<Claims, "metadata"> | EnvelopeProblem {
-  const value = parseStrictJson(bytes);
-  if (value instanceof JsonProblem) return new EnvelopeProblem(`the payload: ${value.problem}`);
-  const payload = membersOf(value, "the payload", ["targetArtifact"]);
+  const payload = jsonMembers(bytes, "the payload", ["targetArtifact"]);
   if (payload instanceof EnvelopeProblem) return payload;
   const artifact = membersOf(payload.get("targetArtifact"), "the target artifact", DESCRIPTOR);
   if (artifact instanceof EnvelopeProblem) return artifact;

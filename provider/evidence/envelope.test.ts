@@ -179,6 +179,8 @@ const plugin = { ...good, plugin: "com.example.plugin" };
 const aws = awsSigner({ ...good, profileVersion: PROFILE, job: JOB });
 /** The critical names of a good JWS. */
 const critical = (options: EnvelopeOptions) => jwsHeader(options)["crit"] as readonly string[];
+/** A list of so many texts. */
+const partsOf = (count: number) => Array.from({ length: count }, () => "");
 /** The leaf below so many roots. */
 const chainOf = (roots: number) => [leaf, ...Array.from({ length: roots }, () => authority.root)];
 /** A part of the JWS replaced by text that means the same bytes to a lax reader. */
@@ -202,6 +204,18 @@ const refusedJws: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   ["a byte order mark", Buffer.from(`\ufeff${text}`)],
   ["UTF-16", Buffer.from(text, "utf16le")],
   ["50,000 levels", Buffer.from("[".repeat(50_000) + "]".repeat(50_000))],
+  [
+    "T-12 more parts than a signer writes",
+    changed(jws(good), (e) => ({
+      ...e,
+      header: { ...(e["header"] as object), more: partsOf(5000) },
+    })),
+  ],
+  ["T-12 a header of more parts than a signer writes", jwsWith({ more: partsOf(5000) })],
+  [
+    "T-12 a payload of more parts than a signer writes",
+    jwsOf({ targetArtifact: subject, more: partsOf(5000) }),
+  ],
   ["a chain in PEM", jwsChain([Buffer.from(pem), ...signer.chain.slice(1)])],
   [
     "bytes after a certificate",
@@ -374,6 +388,14 @@ const withEntry = (entry: Uint8Array) => {
 };
 const bytesOf = (...values: readonly unknown[]) =>
   Buffer.concat(values.map((value) => encode(value)));
+
+test("members that nobody knows are allowed in the unprotected header", () => {
+  const more = changed(jws(good), (e) => ({
+    ...e,
+    header: { ...(e["header"] as object), more: partsOf(100) },
+  }));
+  assert.equal(isRefusal(readEnvelope(JWS, more)), false);
+});
 
 test("ten certificates are a chain", () => {
   assert.equal(isRefusal(readEnvelope(JWS, jwsChain(chainOf(9)))), false);

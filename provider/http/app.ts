@@ -5,7 +5,7 @@ import { parseRequest, type ProviderRequest } from "../protocol/request.ts";
 import type { RequestEvent } from "../telemetry/metrics.ts";
 import type { DecideBatch, Decision, Pin, PinBatch } from "../verify/decision.ts";
 import { undecided } from "../verdict/verdict.ts";
-import { readBody, type BodyLimits } from "./body.ts";
+import { createReadBody, type BodyLimits } from "./body.ts";
 import { createPeers, type Peer } from "./peer.ts";
 
 /** What the app is made of. */
@@ -58,6 +58,7 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
   const { decide, pin, limits, now, observeRequest, observeDecisions, observePins, onError } =
     options;
   const peerOf = createPeers(options.clientNames);
+  const readBody = createReadBody(limits);
   const name = createNames();
 
   /** Reads a request, or answers why it is none. */
@@ -67,7 +68,7 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
       send(ctx, 415, WRONG_TYPE);
       return undefined;
     }
-    const body = await readBody(ctx.req, limits);
+    const body = await readBody(ctx.req);
     if (!Buffer.isBuffer(body)) {
       // What was not read of the body must not be taken for another request.
       ctx.set("Connection", "close");

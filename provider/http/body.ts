@@ -27,45 +27,72 @@ const none = (status: NoBody["status"], sentence: string): NoBody => ({
  */
 const DISCARD = 8;
 
+/** Reads the body of a request, counted as it arrives. Never rejects. */
+export type ReadBody = (request: IncomingMessage) => Promise<Buffer | NoBody>;
+
+/** Parts of the time-out: a body may take so much longer. */
+const GRAIN = 1 / 8;
+
 /**
- * Reads the body of a request, counted as it arrives. Never rejects.
  * A transfer encoding is refused: Gatekeeper always sends a Content-Length, and every way of smuggling a second
  * request needs two readers that disagree about chunks.
  */
-export async function readBody(
-  request: IncomingMessage,
-  limits: BodyLimits,
-): Promise<Buffer | NoBody> {
-  if (request.headers["transfer-encoding"] !== undefined) {
-    return none(400, "a body needs a Content-Length and no Transfer-Encoding");
-  }
-  const declared = Number(request.headers["content-length"] ?? 0);
-  const tooLarge = none(413, `the body has more than ${limits.bodyBytes} bytes`);
-  if (declared > DISCARD * limits.bodyBytes) return tooLarge;
-  return await new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const timer = setTimeout(() => {
-      request.pause();
-      resolve(none(408, "the body did not arrive in time"));
-    }, limits.bodyTimeoutMs);
-    const finish = (body: Buffer | NoBody): void => {
-      clearTimeout(timer);
-      resolve(body);
-    };
-    const gone = (): void => {
-      finish(none(undefined, "the caller has gone"));
-    };
-    request.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= limits.bodyBytes) chunks.push(chunk);
-      else chunks.length = 0;
+export function createReadBody({ bodyBytes, bodyTimeoutMs }: BodyLimits): ReadBody {
+  const noLength = none(400, "a body needs a Content-Length and no Transfer-Encoding");
+  const tooLarge = none(413, `the body has more than ${bodyBytes} bytes`);
+  const tooLate = none(408, "the body did not arrive in time");
+  const gone = none(undefined, "the caller has gone");
+
+  // One timer looks at all bodies that are being read: nearly every one is there before a timer of its own was made.
+  const reading = new Set<{ readonly since: number; readonly giveUp: () => void }>();
+  let timer: NodeJS.Timeout | undefined;
+  const watch = (): void => {
+    timer ??= setTimeout(look, bodyTimeoutMs * GRAIN).unref();
+  };
+  const look = (): void => {
+    timer = undefined;
+    for (const { since, giveUp } of reading) {
+      // The next ones began later still.
+      if (performance.now() - since < bodyTimeoutMs) break;
+      giveUp();
+    }
+    if (reading.size > 0) watch();
+  };
+
+  return async (request) => {
+    if (request.headers["transfer-encoding"] !== undefined) return noLength;
+    const declared = Number(request.headers["content-length"] ?? 0);
+    if (declared > DISCARD * bodyBytes) return tooLarge;
+    return await new Promise((resolve) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const finish = (body: Buffer | NoBody): void => {
+        reading.delete(entry);
+        resolve(body);
+      };
+      const entry = {
+        since: performance.now(),
+        giveUp: () => {
+          request.pause();
+          finish(tooLate);
+        },
+      };
+      reading.add(entry);
+      watch();
+      request.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes <= bodyBytes) chunks.push(chunk);
+        else chunks.length = 0;
+      });
+      request.on("end", () => {
+        if (bytes > bodyBytes) finish(tooLarge);
+        else finish(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+      });
+      const leave = (): void => {
+        finish(gone);
+      };
+      request.on("error", leave);
+      request.on("close", leave);
     });
-    request.on("end", () => {
-      if (bytes > limits.bodyBytes) finish(tooLarge);
-      else finish(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
-    });
-    request.on("error", gone);
-    request.on("close", gone);
-  });
+  };
 }

@@ -60,17 +60,25 @@ export function bindHistogram(
   };
 }
 
+/** Finds what was made for a combination of values, or makes it. */
 function createChildren<T>(
   names: readonly string[],
   make: (labels: Record<string, string>) => T,
 ): (values: Values) => T {
-  const children = new Map<string, T>();
+  // By the first value, then by the others: a text of all of them would have to be made anew each time.
+  const children = new Map<string | undefined, Map<string, T>>();
   return (values) => {
-    const key = values.length === 1 ? String(values[0]) : values.join("\n");
-    let child = children.get(key);
+    const [first, second = ""] = values;
+    const rest = values.length > 2 ? values.slice(1).join("\n") : second;
+    let group = children.get(first);
+    if (group === undefined) {
+      group = new Map();
+      children.set(first, group);
+    }
+    let child = group.get(rest);
     if (child === undefined) {
       child = make(labelsOf(names, values));
-      children.set(key, child);
+      group.set(rest, child);
     }
     return child;
   };

@@ -21,8 +21,8 @@ const SCRIPT = `
   });
 `;
 
-function start(t: TestContext) {
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", SCRIPT], {
+function start(t: TestContext, script: string = SCRIPT) {
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   t.after(async () => {
@@ -64,3 +64,22 @@ test("F-47 a reader who went away does not end the process", async (t) => {
   child.send("end");
   assert.deepEqual(await ended, [0, null]);
 });
+
+const ends = [
+  { name: "a process that is ended at once", end: "process.exit(0);" },
+  { name: "a process that has nothing more to do", end: "" },
+  { name: "a log that is closed", end: "await log.close(); process.exit(0);" },
+];
+for (const { name, end } of ends) {
+  test(`the last decisions of ${name} are written`, async (t) => {
+    const [imports = ""] = SCRIPT.split("for (let turns");
+    const child = start(t, `${imports} log.decisions(decisions, "x"); ${end}`);
+    assert.ok(child.stdout);
+    let lines = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      JSON.parse(line);
+      lines += 1;
+    }
+    assert.equal(lines, 100);
+  });
+}

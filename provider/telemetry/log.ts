@@ -7,7 +7,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Where lines go: whole ones, each with its line feed. */
 export interface Destination {
-  write(lines: string): void;
+  /** @param isUrgent whether what was written goes out now; otherwise it may wait for more */
+  write(lines: string, isUrgent: boolean): void;
   /** Resolves when what was written has gone out, or nobody reads any more. */
   end?(): Promise<void>;
 }
@@ -86,8 +87,8 @@ export interface LogOptions {
 
 /** Bytes of lines that wait to be written: some ten thousand decisions. Beyond them lines are dropped and counted. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
-/** Lines wait for others until there are so many bytes, or so many milliseconds have passed. */
-const BATCH_BYTES = 8 * 1024;
+/** Decisions wait for others until there are so many characters, or so many milliseconds have passed. */
+const BATCH_LENGTH = 64 * 1024;
 const BATCH_MS = 50;
 /** For which the last lines may take, in milliseconds. */
 const LAST_LINES_MS = 1_000;
@@ -100,8 +101,8 @@ export function createLog({ level, destination }: LogOptions): Log {
     createOutput((lines) => {
       dropped += lines;
     });
-  const write = (lines: string): void => {
-    if (!isClosed) output.write(lines);
+  const write = (lines: string, isUrgent: boolean): void => {
+    if (!isClosed) output.write(lines, isUrgent);
   };
 
   const logger = pino(
@@ -111,7 +112,7 @@ export function createLog({ level, destination }: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write },
+    { write: (line: string) => write(line, true) },
   );
   const showsDecisions = logger.isLevelEnabled("info");
 
@@ -133,14 +134,14 @@ export function createLog({ level, destination }: LogOptions): Log {
       const start = `{"level":"info","time":"${new Date().toISOString()}","request":"${request}",`;
       let lines = "";
       for (const decision of decisions) lines += `${start}${decisionFields(decision)}}\n`;
-      write(lines);
+      write(lines, false);
     },
     pins(pins, request) {
       if (!showsDecisions || pins.length === 0) return;
       const start = `{"level":"info","time":"${new Date().toISOString()}","request":"${request}",`;
       let lines = "";
       for (const pin of pins) lines += `${start}${pinFields(pin)}}\n`;
-      write(lines);
+      write(lines, false);
     },
     dropped: () => dropped,
     async close() {
@@ -156,10 +157,8 @@ function createOutput(onDrop: (lines: number) => void): Destination {
     fd: 1,
     sync: false,
     maxLength: BUFFER_BYTES,
-    // A write costs as much as the answer that it tells of, so lines go out together. Not 0 in any case: `flush` would
-    // say that all is written when nothing is.
-    minLength: BATCH_BYTES,
-    periodicFlush: BATCH_MS,
+    // With none, `flush` says that all is written when nothing is.
+    minLength: 1,
   });
   output.on("drop", (lines: string) => {
     onDrop(lines.split("\n").length - 1);
@@ -168,15 +167,35 @@ function createOutput(onDrop: (lines: number) => void): Destination {
   output.on("error", () => {
     onDrop(1);
   });
+
+  // A write costs as much as the answer that it tells of, so decisions go out together.
+  let batch = "";
+  let timer: NodeJS.Timeout | undefined;
+  const send = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (batch !== "") output.write(batch);
+    batch = "";
+  };
+  const sendAtExit = (): void => {
+    send();
+    output.flushSync();
+  };
+  process.once("exit", sendAtExit);
+
   return {
-    write: (lines) => {
-      output.write(lines);
+    write(lines, isUrgent) {
+      batch += lines;
+      if (isUrgent || batch.length > BATCH_LENGTH) send();
+      else timer ??= setTimeout(send, BATCH_MS).unref();
     },
     async end() {
+      process.off("exit", sendAtExit);
+      send();
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LAST_LINES_MS);
+        const giveUp = setTimeout(resolve, LAST_LINES_MS);
         output.flush(() => {
-          clearTimeout(timer);
+          clearTimeout(giveUp);
           resolve();
         });
       });

@@ -72,7 +72,7 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
   };
 
   const reloader = createReloader(reload);
-  const watcher = watch(reloader.nudge);
+  const watcher = watch(() => reloader.nudge());
   await reloader.run();
   const timer = setInterval(() => void reloader.run(), options.rereadEveryMs).unref();
 
@@ -82,7 +82,7 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
       return entry === undefined ? undefined : (entry.snapshot ?? "never");
     },
     states,
-    reload: reloader.run,
+    reload: async () => await reloader.run(),
     async close() {
       isClosed = true;
       clearInterval(timer);

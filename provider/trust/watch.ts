@@ -32,11 +32,11 @@ export const createWatcher: CreateWatcher = (onChange) => {
   };
   return {
     follow(directories) {
-      for (const id of [...watchers.keys()]) if (!directories.has(id)) stop(id);
+      for (const id of watchers.keys()) if (!directories.has(id)) stop(id);
       for (const [id, path] of directories) if (!watchers.has(id)) start(id, path);
     },
     close() {
-      for (const id of [...watchers.keys()]) stop(id);
+      for (const id of watchers.keys()) stop(id);
     },
   };
 };

@@ -49,7 +49,10 @@ export async function createNotationHome(directory: string, ca: string): Promise
       await notation(
         "sign",
         "--force-referrers-tag=false",
-        ...["--key", key, "--signature-format", format],
+        "--key",
+        key,
+        "--signature-format",
+        format,
         ...(expiry === undefined ? [] : ["--expiry", expiry]),
         ...Object.entries(metadata).flatMap(([name, value]) => [
           "--user-metadata",

@@ -15,8 +15,7 @@ import * as x509 from "@peculiar/x509";
 x509.cryptoProvider.set(webcrypto);
 
 /** Keys that Notation takes, and `RSA-1024`, which it refuses. */
-type KeyType =
-  "P-256" | "P-384" | "P-521" | "RSA-1024" | "RSA-2048" | "RSA-3072" | "RSA-4096";
+type KeyType = "P-256" | "P-384" | "P-521" | "RSA-1024" | "RSA-2048" | "RSA-3072" | "RSA-4096";
 
 /** The JWS algorithm that a key implies. @see Notary Project signature specification, "Algorithm Selection" */
 const ALGORITHMS = {
