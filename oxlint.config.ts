@@ -68,7 +68,7 @@ function restricted(room: string, file?: string): NonNullable<OxlintOverride["ru
 
 const TESTS = ["**/*.test.ts", "testing/**", "bench/**", "tools/**"];
 
-const purefiles = PURE.filter((pure) => !pure.endsWith("/")).map((pure) => `provider/${pure}.ts`);
+const purefiles = PURE.filter((pure) => !pure.endsWith("/")).map((pure) => `provider/${pure}*.ts`);
 
 export default defineConfig({
   options: { typeAware: true },
