@@ -58,7 +58,7 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
   const { decide, pin, limits, now, observeRequest, observeDecisions, observePins, onError } =
     options;
   const peerOf = createPeers(options.clientNames);
-  const readBody = createReadBody(limits);
+  const readBody = createReadBody(limits, now);
   const name = createNames();
 
   /** Reads a request, or answers why it is none. */

@@ -36,8 +36,12 @@ const GRAIN = 1 / 8;
 /**
  * A transfer encoding is refused: Gatekeeper always sends a Content-Length, and every way of smuggling a second
  * request needs two readers that disagree about chunks.
+ * @param now monotonic milliseconds
  */
-export function createReadBody({ bodyBytes, bodyTimeoutMs }: BodyLimits): ReadBody {
+export function createReadBody(
+  { bodyBytes, bodyTimeoutMs }: BodyLimits,
+  now: () => number,
+): ReadBody {
   const noLength = none(400, "a body needs a Content-Length and no Transfer-Encoding");
   const tooLarge = none(413, `the body has more than ${bodyBytes} bytes`);
   const tooLate = none(408, "the body did not arrive in time");
@@ -53,7 +57,7 @@ export function createReadBody({ bodyBytes, bodyTimeoutMs }: BodyLimits): ReadBo
     timer = undefined;
     for (const { since, giveUp } of reading) {
       // The next ones began later still.
-      if (performance.now() - since < bodyTimeoutMs) break;
+      if (now() - since < bodyTimeoutMs) break;
       giveUp();
     }
     if (reading.size > 0) watch();
@@ -71,7 +75,7 @@ export function createReadBody({ bodyBytes, bodyTimeoutMs }: BodyLimits): ReadBo
         resolve(body);
       };
       const entry = {
-        since: performance.now(),
+        since: now(),
         giveUp: () => {
           request.pause();
           finish(tooLate);

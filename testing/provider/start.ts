@@ -90,6 +90,15 @@ function configuration(options: ProviderOptions, runtime: string): string {
 const memoryDirectory = async (): Promise<string> =>
   await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "notation-provider-"));
 
+/** How docs/configuration.md says that the service is started. */
+const FLAGS = [
+  "--disable-proto=delete",
+  "--no-addons",
+  "--disable-sigusr1",
+  "--unhandled-rejections=strict",
+  "--max-semi-space-size=4",
+];
+
 /** Lines of log that are kept to explain a failure. */
 const LOG_LINES = 10_000;
 
@@ -117,7 +126,13 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
   const began = performance.now();
   const child = spawn(
     process.execPath,
-    [join(ROOT, "provider/main.ts"), "serve", "--config", join(directory, "provider.yaml")],
+    [
+      ...FLAGS,
+      join(ROOT, "provider/main.ts"),
+      "serve",
+      "--config",
+      join(directory, "provider.yaml"),
+    ],
     { stdio: ["ignore", "pipe", "pipe"], cwd: directory },
   );
   const log: string[] = [];

@@ -61,7 +61,7 @@ const documentOf = (trustPolicies: readonly TrustStatement[]): string =>
   `${JSON.stringify({ version: "1.0", trustPolicies }, null, 2)}\n`;
 
 /** PEM of a DER certificate. */
-function pem(der: Uint8Array): string {
+export function pem(der: Uint8Array): string {
   const lines =
     Buffer.from(der)
       .toString("base64")
