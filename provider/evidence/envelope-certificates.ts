@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
+import QuickLRU from "quick-lru";
 import { oneLine } from "../verdict/verdict.ts";
 import { isCritical } from "./envelope-der.ts";
 import { EnvelopeProblem } from "./envelope-parts.ts";
@@ -19,6 +20,22 @@ const BASIC_CONSTRAINTS = Uint8Array.of(0x55, 0x1d, 0x13);
  * @see Notary Project signature specification, "Certificate Requirements"
  */
 export function readChain(chain: readonly Uint8Array[]): string | EnvelopeProblem {
+  const hash = createHash("sha256");
+  // No two chains may give the same bytes: every certificate has its length before it.
+  for (const der of chain) hash.update(`${der.length} `).update(der);
+  const name = hash.digest("base64");
+  const known = chains.get(name);
+  if (known !== undefined) return known;
+  const result = examine(chain);
+  chains.set(name, result);
+  return result;
+}
+
+// What is found depends on the bytes alone, few chains sign many images, and OpenSSL takes a tenth of a millisecond a
+// certificate. Bounded, because anybody may write chains.
+const chains = new QuickLRU<string, string | EnvelopeProblem>({ maxSize: 256 });
+
+function examine(chain: readonly Uint8Array[]): string | EnvelopeProblem {
   const certificates = chain.map(parse);
   const [leaf, ...authorities] = certificates;
   if (leaf === undefined || authorities.includes(undefined)) {
