@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Config, RegistryConfig } from "./config/schema.ts";
+import { createContents, type Contents } from "./evidence/contents.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createRemoteRunner } from "./notation/remote-runner.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
@@ -16,6 +17,8 @@ export interface Judging {
   readonly trust: Trust;
   readonly notation: Notation;
   readonly verifier: Verifier;
+  /** What was fetched from registries and is kept. */
+  readonly contents: Pick<Contents, "stats">;
   /** Ends what is under way, every child process and every connection, and removes what was written. */
   close(): Promise<void>;
 }
@@ -80,16 +83,21 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       ...(observers.notation && { observe: observers.notation }),
     }),
   ]);
+  const keeping = {
+    registry,
+    maxEnvelopeBytes: verification.maxEnvelope,
+    maxCacheBytes: cache.maxEvidence,
+    now,
+  };
+  const contents = createContents(keeping);
   const verifier = createVerifier({
     trust,
     registry,
     collect: createCollect({
-      registry,
+      ...keeping,
+      contents,
       plugins: config.notation.plugins,
       maxSignatures: verification.maxSignatures,
-      maxEnvelopeBytes: verification.maxEnvelope,
-      maxCacheBytes: cache.maxEvidence,
-      now,
     }),
     judge: notation.judge,
     notation: () => notation.state(),
@@ -113,6 +121,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     trust,
     notation,
     verifier,
+    contents,
     async close() {
       verifier.close();
       await notation.close();

@@ -138,6 +138,7 @@ function watch(
       return [
         { cache: "verdicts", ...verdicts },
         { cache: "tags", ...tags },
+        { cache: "evidence", ...judging.contents.stats() },
       ];
     },
     waiting: () => verifier.stats().waiting,

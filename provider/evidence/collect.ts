@@ -2,7 +2,7 @@ import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Referrer, RegistryClient, Repository } from "../registry/registry.ts";
 import { isRefusal, rejected, undecided, type Refusal } from "../verdict/verdict.ts";
-import { createContents } from "./contents.ts";
+import { createContents, type Contents } from "./contents.ts";
 import type { BadCandidate, Candidate, Evidence } from "./evidence.ts";
 import { isSignatureType } from "./manifest.ts";
 
@@ -17,6 +17,8 @@ export interface CollectOptions {
   readonly maxCacheBytes: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Where contents are kept, when somebody else looks at it too. */
+  readonly contents?: Contents;
 }
 
 /**
@@ -45,7 +47,7 @@ export const MAX_MANIFEST_BYTES = 65_536;
 export function createCollect(options: CollectOptions): Collect {
   const { registry, maxSignatures } = options;
   const plugins = new Set(options.plugins);
-  const contents = createContents(options);
+  const contents = options.contents ?? createContents(options);
 
   /** One signature, from its entry in the list to a vetted envelope. */
   async function candidateOf(

@@ -40,6 +40,7 @@ export interface Contents {
     descriptor: SignatureManifest["envelope"],
     signal: AbortSignal,
   ): Promise<ReadEnvelope | Refusal>;
+  stats(): { readonly entries: number; readonly bytes: number };
 }
 
 type Content =
@@ -71,6 +72,8 @@ export function createContents(options: ContentsOptions): Contents {
   const keep = (key: string, content: Content): void => cache.set(key, content, Infinity);
 
   return {
+    stats: () => cache.stats(),
+
     subject: async (from, digest, known, signal) => {
       const key = keyOf("subject", from, digest);
       const held = cache.get(key)?.value;
