@@ -13,7 +13,9 @@ help: ## List the targets
 
 node_modules/.package-lock.json: package.json package-lock.json .npmrc
 	@echo "installing npm packages"
-	@npm ci --no-progress --loglevel=error
+# Not `npm ci`: it refuses a lock file that has no entry for an optional package of some other platform, and not every
+# registry has them all. With --no-save the lock file is followed, its integrity checked, and nothing written.
+	@npm install --no-save --no-progress --loglevel=error
 	@touch $@
 
 .PHONY: install

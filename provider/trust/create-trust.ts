@@ -1,10 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import { resolve } from "node:path";
-import { isChanged, merge, toState, type Entries } from "./entries.ts";
-import { readTrust, type Reading } from "./read.ts";
+import { DEFAULT_POLICY, readTrust, type Reading, type ReadPolicy } from "./read.ts";
 import { createReloader } from "./reloader.ts";
 import { createRuntime } from "./runtime.ts";
-import { createSnapshot, type SnapshotContent } from "./snapshot.ts";
-import type { PolicyState, Trust } from "./trust.ts";
+import { createSnapshot, epochOf, type OwnedSnapshot, type SnapshotContent } from "./snapshot.ts";
+import type { PolicyState, Problem, Trust } from "./trust.ts";
 import { createView, machineFiles, type Files, type View } from "./view.ts";
 import { createWatcher, type CreateWatcher } from "./watch.ts";
 
@@ -21,14 +21,23 @@ export interface TrustOptions {
   readonly onChange?: (states: readonly PolicyState[]) => void;
   /** For the warnings about certificates that have expired. Default: the wall clock. */
   readonly today?: () => Date;
-  /** Default: the file system of this machine. */
   readonly files?: Files;
-  /** Default: the system's own watch. */
   readonly watch?: CreateWatcher;
 }
 
-/** Times that a reading is begun because something changed during the one before. */
+/** Times that a reading is begun again because something changed meanwhile. */
 const ATTEMPTS = 5;
+
+/** Readings, the regular ones or asked for, in which a file must be missing before its policy goes. */
+const MISSES = 2;
+
+interface Entry extends PolicyState {
+  readonly snapshot: OwnedSnapshot | undefined;
+  /** Readings in a row in which its file was missing. */
+  readonly missed: number;
+}
+
+type Entries = ReadonlyMap<string, Entry>;
 
 /**
  * Reads the trust directory, keeps what is good in force and follows its changes. Resolves when the first
@@ -36,26 +45,26 @@ const ATTEMPTS = 5;
  * @throws when the runtime directory cannot be written
  */
 export async function createTrust(options: TrustOptions): Promise<Trust> {
-  const { onChange, allowWeak, files = machineFiles, today = () => new Date() } = options;
+  const { onChange, files = machineFiles, watch = createWatcher } = options;
   const directory = resolve(options.directory);
+  const today = options.today ?? (() => new Date());
   const runtime = createRuntime(resolve(options.runtimeDirectory));
   let entries: Entries = new Map();
   let isClosed = false;
 
   const make = (content: SnapshotContent) => createSnapshot(content, runtime);
   const states = () => [...entries.values()].map(toState);
-  const read = async (view: View) => {
-    const reading = await readTrust(view, { allowWeak, today: today() });
-    const directories = await view.directories();
-    // Followed before the view is compared: what changes from here on is seen by one of the two.
-    if (!isClosed) watcher.follow(directories);
-    return reading;
-  };
-  const reload = async (counts: boolean) => {
-    const reading = await readStill(() => createView(directory, files), read);
+
+  const reload = async (asked: boolean) => {
+    const reading = await readStill(directory, files, async (view) => {
+      const { allowWeak } = options;
+      const result = await readTrust(view, { allowWeak, today: today() });
+      if (!isClosed) watcher.follow(await view.directories());
+      return result;
+    });
     if (isClosed) return;
     const before = entries;
-    entries = merge(before, reading, { make, counts });
+    entries = merge(before, reading, { make, asked });
     for (const [name, { snapshot }] of before) {
       if (snapshot !== entries.get(name)?.snapshot) snapshot?.retire();
     }
@@ -63,7 +72,7 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
   };
 
   const reloader = createReloader(reload);
-  const watcher = (options.watch ?? createWatcher)(reloader.nudge);
+  const watcher = watch(() => reloader.nudge());
   await reloader.run();
   const timer = setInterval(() => void reloader.run(), options.rereadEveryMs).unref();
 
@@ -73,29 +82,95 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
       return entry === undefined ? undefined : (entry.snapshot ?? "never");
     },
     states,
-    reload: reloader.run,
+    reload: async () => await reloader.run(),
     async close() {
       isClosed = true;
       clearInterval(timer);
       watcher.close();
       await reloader.close();
+      watcher.close();
       runtime.close();
     },
   };
 }
 
-/** Reads until nothing changed between the first file and the last; gives up on a directory that never rests. */
+/** Reads until nothing changed meanwhile; a directory that never rests is taken as it was last. */
 async function readStill(
-  look: () => View,
+  directory: string,
+  files: Files,
   read: (view: View) => Promise<Reading>,
 ): Promise<Reading> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const view = look();
+  for (let attempt = 1; ; attempt += 1) {
+    const view = createView(directory, files);
     const reading = await read(view);
-    if (await view.isUnchanged()) return reading;
+    if (attempt === ATTEMPTS || (await view.isUnchanged())) return reading;
   }
-  return {
-    policies: new Map(),
-    gap: { severity: "error", path: ".", message: "changes faster than it can be read" },
-  };
+}
+
+interface MergeOptions {
+  readonly make: (content: SnapshotContent) => OwnedSnapshot;
+  /** Whether this reading counts for a file that is missing: one that a change set off may be in the midst of it. */
+  readonly asked: boolean;
+}
+
+/** What is in force after a reading: the new where it is good, the last good where it is not. */
+function merge(before: Entries, reading: Reading, { make, asked }: MergeOptions): Entries {
+  const after = new Map<string, Entry>();
+  for (const [name, policy] of reading.policies) {
+    after.set(name, replace(before.get(name), name, policy, make));
+  }
+  for (const [name, entry] of before) {
+    if (after.has(name)) continue;
+    const missed = reading.gap === undefined && asked ? entry.missed + 1 : entry.missed;
+    if (missed >= MISSES) continue;
+    const problem = reading.gap ?? {
+      severity: "error",
+      path: ".",
+      message: `the file of policy ${name} is gone`,
+    };
+    after.set(name, kept(entry.snapshot, name, [problem], missed));
+  }
+  if (after.size === 0 && reading.gap !== undefined) {
+    after.set(DEFAULT_POLICY, kept(undefined, DEFAULT_POLICY, [reading.gap], 0));
+  }
+  return after;
+}
+
+/** A policy that was read: in force if it is good, and the same snapshot as before if it says the same. */
+function replace(
+  before: Entry | undefined,
+  name: string,
+  { content, problems }: ReadPolicy,
+  make: MergeOptions["make"],
+): Entry {
+  const old = before?.snapshot;
+  if (content === undefined) return kept(old, name, problems, 0);
+  const snapshot = old?.epoch === epochOf(content) ? old : make(content);
+  return { name, state: "current", problems, snapshot, missed: 0 };
+}
+
+/** The last good snapshot, if there ever was one, and why it is not replaced. */
+const kept = (
+  snapshot: OwnedSnapshot | undefined,
+  name: string,
+  problems: readonly Problem[],
+  missed: number,
+): Entry => ({
+  name,
+  state: snapshot === undefined ? "never" : "stale",
+  problems,
+  snapshot,
+  missed,
+});
+
+const toState = ({ name, state, problems }: Entry): PolicyState => ({ name, state, problems });
+
+/** Whether somebody should be told: another state, other problems, or another snapshot in force. */
+function isChanged(before: Entries, after: Entries): boolean {
+  if (before.size !== after.size) return true;
+  return [...after].some(([name, entry]) => {
+    const old = before.get(name);
+    if (old === undefined || old.snapshot !== entry.snapshot) return true;
+    return !isDeepStrictEqual(toState(old), toState(entry));
+  });
 }
