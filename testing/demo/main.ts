@@ -57,7 +57,7 @@ The provider answers until Ctrl-C. In another terminal:
 
   curl '${admin}/readyz?verbose'     what it is made of, and whether that is well
   curl '${admin}/metrics'            what it counts
-  node provider/main.ts verify --config $D/provider.yaml ${samples[0]?.image}
+  node_modules/.bin/node provider/main.ts verify --config $D/provider.yaml ${samples[0]?.image}
   less $D/provider.log               one line for each decision`);
 }
 
