@@ -2,6 +2,7 @@ import QuickLRU from "quick-lru";
 
 /** Bounds of a cache. */
 export interface CacheOptions<V> {
+  /** Never more; the half of them that was used last is kept whatever comes. At least 1. */
   readonly maxEntries: number;
   readonly maxBytes: number;
   /** Bytes that an entry is counted as. */

@@ -8,6 +8,9 @@ export type FileContent =
 
 const flawed = (flaw: string): FileContent => ({ kind: "flaw", flaw });
 
+const PRIVATE_KEY =
+  "holds a PRIVATE KEY, which everyone who can read the trust store now has: take it out, and replace the key";
+
 const KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----/;
 const BEGIN = /^-----BEGIN ([A-Z0-9 ]{1,60})-----$/;
 const BASE64 = /^[A-Za-z0-9+/]{1,1024}={0,2}$/;
@@ -20,14 +23,11 @@ const BASE64 = /^[A-Za-z0-9+/]{1,1024}={0,2}$/;
 export function readCertificates(bytes: Uint8Array): FileContent {
   if (bytes.length === 0) return flawed("is empty");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-  if (KEY.test(text) || isPrivateKey(bytes)) {
-    return flawed(
-      "holds a PRIVATE KEY, which everyone who can read the trust store now has: take it out, and replace the key",
-    );
-  }
+  if (KEY.test(text)) return flawed(PRIVATE_KEY);
   const parts = text.includes("-----BEGIN ") ? splitPem(text) : splitDer(bytes);
   if (typeof parts === "string") return flawed(parts);
   for (const [index, part] of parts.entries()) {
+    if (isPrivateKey(part)) return flawed(PRIVATE_KEY);
     if (!isCertificate(part)) return flawed(`certificate ${index + 1} is not an X.509 certificate`);
   }
   return { kind: "certificates", certificates: parts };

@@ -13,6 +13,7 @@ import { LEVELS, type AskedLevel } from "../verdict/verdict.ts";
 import { createTrust } from "./create-trust.ts";
 import { lint } from "./lint.ts";
 import type { Form, PolicyState, Trust, TrustSnapshot } from "./trust.ts";
+import { machineFiles } from "./view.ts";
 import type { CreateWatcher } from "./watch.ts";
 
 let first: Buffer;
@@ -336,6 +337,77 @@ const show = async (config: string): Promise<{ stdout: string; code: unknown }> 
       });
     });
   });
+
+test("F-44 of a directory that changes during every reading nothing is believed, and the last good stays", async (t) => {
+  const base = await mkdtemp(join(tmpdir(), "torn-"));
+  t.after(async () => await rm(base, { recursive: true, force: true }));
+  const directory = join(base, "trust");
+  const stores = { "ca:example": [first] };
+  writeTrust(directory, { statements: [statement()], stores });
+  let isRestless = false;
+  let moment = 0;
+  const files = {
+    ...machineFiles,
+    stamp: async (path: string) => {
+      moment += 1;
+      return isRestless ? String(moment) : await machineFiles.stamp(path);
+    },
+  };
+  const options = {
+    directory,
+    runtimeDirectory: join(base, "run"),
+    rereadEveryMs: 3_600_000,
+    allowWeak: [],
+  };
+  const trust = await createTrust({ ...options, files, watch: silent });
+  t.after(async () => await trust.close());
+  const before = inForce(trust);
+  isRestless = true;
+  writeTrust(directory, { statements: [statement({ name: "torn" })], stores });
+  await trust.reload();
+  assert.deepEqual([inForce(trust), stateOf(trust)], [before, "stale"]);
+  isRestless = false;
+  await trust.reload();
+  assert.equal(inForce(trust).statement("r.io/app")?.name, "torn");
+});
+
+test("F-42 the timer reads again when no event ever comes", async (t) => {
+  const base = await mkdtemp(join(tmpdir(), "timer-"));
+  t.after(async () => await rm(base, { recursive: true, force: true }));
+  const directory = join(base, "trust");
+  const stores = { "ca:example": [first] };
+  writeTrust(directory, { statements: [statement()], stores });
+  const changed = Promise.withResolvers<void>();
+  let told = 0;
+  const trust = await createTrust({
+    directory,
+    runtimeDirectory: join(base, "run"),
+    rereadEveryMs: 10,
+    allowWeak: [],
+    watch: silent,
+    onChange: () => {
+      if (told > 0) changed.resolve();
+      told += 1;
+    },
+  });
+  t.after(async () => await trust.close());
+  // The interval keeps no process alive by itself.
+  const alive = setInterval(() => undefined, 1000);
+  writeTrust(directory, { statements: [statement({ name: "changed" })], stores });
+  await changed.promise;
+  clearInterval(alive);
+  assert.equal(inForce(trust).statement("r.io/app")?.name, "changed");
+});
+test("T-45 lint names what nobody reads: misspelt files and folders, and stores that no policy names", async (t) => {
+  const { directory } = await setUp(t, { stores: { "ca:example": [first], "ca:idle": [second] } });
+  await writeFile(join(directory, "trustpolicies.json"), "{}");
+  await mkdir(join(directory, "truststore/x509/CA"));
+  const problems = await lint(directory, []);
+  assert.deepEqual(
+    problems.map(({ severity, path }) => `${severity} ${path}`),
+    ["warning trustpolicies.json", "warning truststore/x509/CA", "warning truststore/x509/ca/idle"],
+  );
+});
 
 test("T-46 lint names every problem of every policy, with its path", async (t) => {
   const { directory } = await setUp(t, {

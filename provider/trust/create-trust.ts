@@ -94,17 +94,20 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
   };
 }
 
-/** Reads until nothing changed meanwhile; a directory that never rests is taken as it was last. */
+/** Reads until nothing changed meanwhile; of a directory that never rests nothing is believed. */
 async function readStill(
   directory: string,
   files: Files,
   read: (view: View) => Promise<Reading>,
 ): Promise<Reading> {
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const view = createView(directory, files);
     const reading = await read(view);
-    if (attempt === ATTEMPTS || (await view.isUnchanged())) return reading;
+    if (await view.isUnchanged()) return reading;
   }
+  // A policy of one moment with a store of another was never anybody's wish.
+  const message = "changes faster than it can be read";
+  return { policies: new Map(), gap: { severity: "error", path: ".", message } };
 }
 
 interface MergeOptions {

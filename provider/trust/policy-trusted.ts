@@ -21,7 +21,7 @@ export type StoreType = (typeof STORE_TYPES)[number];
 const STORE_NAME = /^[a-zA-Z0-9_.-]{1,255}$/;
 
 /** Whether a text may name a trust store; `.` and `..` would be directories of their own. */
-const isStoreName = (text: string): boolean =>
+export const isStoreName = (text: string): boolean =>
   STORE_NAME.test(text) && text !== "." && text !== "..";
 
 /** Whom a statement trusts; both empty with level `skip`. */

@@ -8,10 +8,10 @@ import { isUnreadable, type View } from "./view.ts";
 export const DEFAULT_POLICY = "default";
 
 /** Where the default policy stands, relative to the trust directory. */
-const DEFAULT_FILE = "trustpolicy.json";
+export const DEFAULT_FILE = "trustpolicy.json";
 
 /** Where the other policies stand, `<name>.json` each. */
-const POLICY_FOLDER = "trustpolicies";
+export const POLICY_FOLDER = "trustpolicies";
 
 const POLICY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
@@ -88,7 +88,8 @@ async function findPolicies(view: View): Promise<Found> {
 }
 
 /** Whether a file of `trustpolicies/` is read; editors keep their own files beside it, and hide them. */
-const isPolicyFile = (file: string): boolean => file.endsWith(".json") && !file.startsWith(".");
+export const isPolicyFile = (file: string): boolean =>
+  file.endsWith(".json") && !file.startsWith(".");
 
 async function readPolicy(
   view: View,

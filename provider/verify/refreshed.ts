@@ -14,8 +14,6 @@ export interface RefreshedCache<V> {
   get(key: string, refresh: () => Promise<unknown>): V | undefined;
   set(key: string, value: V, lifeMs: number): void;
   stats(): { readonly entries: number; readonly bytes: number };
-  /** Begins no refresh any more; those under way end as they may. */
-  close(): void;
 }
 
 export interface RefreshedCacheOptions<V> extends CacheOptions<V> {
@@ -35,12 +33,11 @@ export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): Refr
   const begun = new Set<string>();
   const rested = createCache<true>({ ...options, maxBytes: Infinity, sizeOf: () => 0 });
   const limit = pLimit(maxRefreshes);
-  let isClosed = false;
 
   const refreshIfOld = async (key: string, refresh: () => Promise<unknown>): Promise<void> => {
     try {
       // Somebody may have made it anew while this one waited, or it may have gone.
-      if (!isClosed && isOld(cache.get(key))) await refresh();
+      if (isOld(cache.get(key))) await refresh();
     } catch (error) {
       onFault(error);
     } finally {
@@ -52,7 +49,7 @@ export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): Refr
     get(key, refresh) {
       const cached = cache.get(key);
       if (cached === undefined) return undefined;
-      if (isOld(cached) && !isClosed && !begun.has(key) && rested.get(key) === undefined) {
+      if (isOld(cached) && !begun.has(key) && rested.get(key) === undefined) {
         begun.add(key);
         void limit(refreshIfOld, key, refresh);
       }
@@ -60,10 +57,6 @@ export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): Refr
     },
     set: (key, value, lifeMs) => cache.set(key, value, lifeMs),
     stats: () => cache.stats(),
-    close() {
-      isClosed = true;
-      limit.clearQueue();
-    },
   };
 }
 

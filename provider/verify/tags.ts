@@ -4,7 +4,7 @@ import type { Deadline } from "../lib/deadline.ts";
 import { createFlight } from "../lib/single-flight.ts";
 import type { RegistryClient, Repository } from "../registry/registry.ts";
 import { isRefusal, type Refusal, type Rejected } from "../verdict/verdict.ts";
-import type { Failure } from "./failure.ts";
+import { ENDED, type Failure } from "./failure.ts";
 import { createRefreshedCache } from "./refreshed.ts";
 
 /** A tag of a repository. */
@@ -18,6 +18,12 @@ export interface Tagged {
 /** What a tag names now, or that it names nothing. */
 type Resolved = Descriptor | Rejected;
 
+/** The answer to one look-up, and when it was asked for. */
+interface Answer {
+  readonly askedAt: number;
+  readonly resolved: Resolved | Refusal;
+}
+
 /** Tags and the digests that they named a few seconds ago at most. */
 export interface Tags {
   /** What is known without asking; begins a refresh when that is about to end. */
@@ -25,8 +31,6 @@ export interface Tags {
   /** Asks the registry unless it is known; concurrent questions are joined. Rejects with the reason of `caller`. */
   resolve(tagged: Tagged, caller: AbortSignal): Promise<Resolved | Refusal>;
   stats(): { readonly entries: number; readonly bytes: number };
-  /** Ends refreshing. */
-  close(): void;
 }
 
 export interface TagsOptions {
@@ -70,32 +74,39 @@ export function createTags(options: TagsOptions): Tags {
     coolDownMs: lifeMs / 20,
     onFault,
   });
-  const flight = createFlight<Resolved | Refusal>(deadline);
+  const flight = createFlight<Answer>(deadline);
 
-  async function lookUp(
-    { from, tag, name }: Tagged,
-    signal: AbortSignal,
-  ): Promise<Resolved | Refusal> {
+  async function lookUp({ from, tag, name }: Tagged, signal: AbortSignal): Promise<Answer> {
     const askedAt = now();
+    if (signal.aborted) return { askedAt, resolved: ENDED };
     try {
       const resolved = await registry.subject(from, tag, signal);
-      if (isRefusal(resolved) && resolved.kind === "undecided") return resolved;
       // The registry may have looked as soon as it was asked, so the answer's age counts from there.
-      cache.set(name, resolved, lifeMs - (now() - askedAt));
-      return resolved;
+      if (isKept(resolved)) cache.set(name, resolved, lifeMs - (now() - askedAt));
+      return { askedAt, resolved };
     } catch (error) {
-      return failure(error, "REGISTRY_ERROR", signal);
+      return { askedAt, resolved: failure(error, "REGISTRY_ERROR", signal) };
     }
   }
 
-  const ask = async (tagged: Tagged, caller: AbortSignal): Promise<Resolved | Refusal> =>
-    await flight.run(tagged.name, async (signal) => await lookUp(tagged, signal), caller).result;
+  async function ask(tagged: Tagged, caller: AbortSignal): Promise<Resolved | Refusal> {
+    const arrivedAt = now();
+    const join = async (): Promise<Answer> =>
+      await flight.run(tagged.name, async (signal) => await lookUp(tagged, signal), caller).result;
+    const first = await join();
+    // A question that was under way may have been asked longer ago than an answer may be old; the next one is not.
+    const isFresh = first.askedAt >= arrivedAt - lifeMs || !isKept(first.resolved);
+    return isFresh ? first.resolved : (await join()).resolved;
+  }
+
   const peek = (tagged: Tagged): Resolved | undefined =>
     cache.get(tagged.name, async () => await ask(tagged, NEVER));
   return {
     peek,
     resolve: async (tagged, caller) => peek(tagged) ?? (await ask(tagged, caller)),
     stats: () => cache.stats(),
-    close: () => cache.close(),
   };
 }
+
+const isKept = (resolved: Resolved | Refusal): resolved is Resolved =>
+  !isRefusal(resolved) || resolved.kind === "rejected";

@@ -144,7 +144,7 @@ function named(record: Record, name: string, digest: string, from: number, to: n
 test("T-01 T-19 T-27 F-43 nothing is verified or refused but what Notation said of that digest, repository, policy, level and version, a life ago at most", async () => {
   let verifiedSeen = 0;
   const oneWalk = fc.asyncProperty(
-    fc.array(step, { minLength: 5, maxLength: 80 }),
+    fc.array(step, { minLength: 5, maxLength: 80, size: "max" }),
     async (steps) => {
       const { verifier, time, world, policies, seen, record, waiting, move } = createWalk();
       const open: Promise<void>[] = [];
@@ -236,6 +236,6 @@ test("T-01 T-19 T-27 F-43 nothing is verified or refused but what Notation said 
       assert.equal(time.timers.size, 0);
     },
   );
-  await fc.assert(oneWalk, { numRuns: Number(process.env["RUNS"] ?? 150) });
+  await fc.assert(oneWalk, { numRuns: 250 });
   assert.ok(verifiedSeen > 0, "walks verify something");
 });

@@ -134,8 +134,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     }),
     close() {
       waiting.close();
-      verify.close();
-      tags.close();
+      // What begins later, a refresh or another round, finds its deadline over and asks nobody.
       works.abort(new Error("the provider is shutting down"));
     },
   };

@@ -33,8 +33,6 @@ export interface Verify {
   /** Verifications under way. */
   readonly underWay: number;
   stats(): { readonly entries: number; readonly bytes: number };
-  /** Ends refreshing. */
-  close(): void;
 }
 
 export interface VerifyOptions {
@@ -152,7 +150,6 @@ export function createVerify(options: VerifyOptions): Verify {
       return flight.size;
     },
     stats: () => verdicts.stats(),
-    close: () => verdicts.close(),
   };
 }
 

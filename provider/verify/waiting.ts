@@ -48,7 +48,6 @@ export function createWaiting({
 }: WaitingOptions): Waiting {
   const deadlines = createDeadlines(deadlineMs, LATE, schedule);
   let size = 0;
-  let isClosed = false;
 
   /** A signal that aborts with the verdict of whoever still waits. */
   function begin(caller: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
@@ -71,7 +70,6 @@ export function createWaiting({
       let begun: ReturnType<typeof begin> | undefined;
       return {
         async wait(work) {
-          if (isClosed) return CLOSING;
           if (size >= maxWaiting) return FULL;
           size += 1;
           try {
@@ -93,7 +91,6 @@ export function createWaiting({
       return size;
     },
     close() {
-      isClosed = true;
       deadlines.abort(CLOSING);
     },
   };

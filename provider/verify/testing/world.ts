@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
 import type { Candidate, Evidence } from "../../evidence/evidence.ts";
+import type { Descriptor } from "../../image/descriptor.ts";
 import { digestOf, type Digest } from "../../image/digest.ts";
 import type { Schedule } from "../../lib/deadline.ts";
-import type { Judgement, Question } from "../../notation/judgement.ts";
+import type { Judgement, NotationState, Question } from "../../notation/judgement.ts";
 import type { Statement, TrustSnapshot } from "../../trust/trust.ts";
-import { rejected, type Level, type Refusal, type Verdict } from "../../verdict/verdict.ts";
+import {
+  rejected,
+  undecided,
+  type Level,
+  type Refusal,
+  type Verdict,
+} from "../../verdict/verdict.ts";
 import type { Decision } from "../decision.ts";
 import { createVerifier, type VerifierEvent } from "../verifier.ts";
 
@@ -19,7 +26,7 @@ export const PASSED: Judgement = { kind: "passed", warnings: [] };
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** A clock and timers that move only when a test moves them. */
-export function createTime() {
+function createTime() {
   const timers = new Set<{ readonly at: number; readonly callback: () => void }>();
   let now = 0;
   const schedule: Schedule = (ms, callback) => {
@@ -81,7 +88,10 @@ export const candidate = (name: string): Candidate => ({
 const LIMITS = { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting: 1000, concurrency: 100 };
 
 /** One verifier over a registry, a Notation and trust policies that a test can change at will. */
-export function createWorld(limits: Partial<typeof LIMITS> = {}) {
+export function createWorld({
+  keepTag = true,
+  ...limits
+}: Partial<typeof LIMITS> & { readonly keepTag?: boolean } = {}) {
   const time = createTime();
   const policies = new Map<string, TrustSnapshot | "never">([
     ["default", snapshot("default", "e1")],
@@ -93,19 +103,26 @@ export function createWorld(limits: Partial<typeof LIMITS> = {}) {
   const events: VerifierEvent[] = [];
   const world = {
     version: "1.3.2" as string | undefined,
+    notation: (): NotationState => ({ version: world.version, problem: undefined }),
     judge: async (_question: Question, _signal: AbortSignal): Promise<Judgement> => PASSED,
     /** What the registry says instead of resolving or collecting. */
     failure: undefined as Refusal | undefined,
     /** Signatures that the registry lists, where that is more than the candidates. */
     listed: undefined as number | undefined,
+    allows: (host: string): boolean => ["r.io", "docker.io", "other.example"].includes(host),
     policy: (name: string): TrustSnapshot | "never" | undefined => policies.get(name),
+    observe: (event: VerifierEvent): unknown => events.push(event),
+    /** The descriptor that the last collection of evidence was given. */
+    known: undefined as Descriptor | undefined,
+    /** Digest of the subject that the evidence speaks of, where that is not the one that was asked for. */
+    collected: undefined as Digest | undefined,
     /** What a question to the registry waits for, before it ends and after the answer is settled. */
     network: async (_signal: AbortSignal): Promise<void> => {},
   };
   const verifier = createVerifier({
     trust: { policy: (name) => world.policy(name) },
     registry: {
-      allows: (host) => ["r.io", "other.example"].includes(host),
+      allows: (host) => world.allows(host),
       async subject({ registry, repository }, name, signal) {
         calls.subject += 1;
         const digest = tags.get(`${registry}/${repository}:${name}`);
@@ -116,30 +133,32 @@ export function createWorld(limits: Partial<typeof LIMITS> = {}) {
         return { mediaType: MANIFEST, digest, size: 10 };
       },
     },
-    async collect({ registry, repository }, digest, _known, signal): Promise<Evidence | Refusal> {
+    async collect({ registry, repository }, digest, known, signal): Promise<Evidence | Refusal> {
       calls.collect += 1;
+      world.known = known;
       const { failure } = world;
       await world.network(signal);
       if (failure !== undefined) return failure;
       const found = signatures.get(`${registry}/${repository}@${digest}`) ?? [candidate("good")];
       return {
-        subject: { mediaType: MANIFEST, digest, size: 10 },
+        subject: { mediaType: MANIFEST, digest: world.collected ?? digest, size: 10 },
         candidates: found,
         listed: world.listed ?? found.length,
       };
     },
     async judge(question, signal) {
       calls.judge += 1;
+      if (world.version === undefined) return undecided("NOTATION_FAILED", "no binary");
       return await world.judge(question, signal);
     },
-    notation: () => ({ version: world.version, problem: undefined }),
+    notation: () => world.notation(),
     limits: { ...LIMITS, ...limits },
     lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
     cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
-    keepTag: true,
+    keepTag,
     now: time.now,
     schedule: time.schedule,
-    observe: (event) => events.push(event),
+    observe: (event) => void world.observe(event),
   });
   async function ask(key: string): Promise<Decision> {
     const [decision] = await verifier.decide([key], never);
