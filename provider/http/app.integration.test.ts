@@ -441,3 +441,35 @@ test("the signal of a request that was answered does not abort while its connect
     [false, false],
   );
 });
+
+const SIZES = [
+  {
+    name: "an answer that a socket takes at once keeps its connection",
+    keys: 20,
+    connection: "keep-alive",
+  },
+  {
+    name: "a large answer ends its connection, before the next request can come too early for Node",
+    keys: 900,
+    connection: "close",
+  },
+];
+for (const { name, keys, connection } of SIZES) {
+  test(name, async () => {
+    const asked = Array.from({ length: keys }, (_, index) => `registry.example/app:${index}`);
+    const { status, headers, response } = await caller.ask(asked, { path: "/mutate" });
+    assert.deepEqual([status, response.response.items.length], [200, keys]);
+    assert.equal(headers["connection"], connection);
+  });
+}
+
+test("large answers one after the other lose no request", async () => {
+  const keys = Array.from(
+    { length: 1000 },
+    (_, index) => `registry.example/${"a".repeat(100)}:${index}`,
+  );
+  for (let round = 0; round < 50; round += 1) {
+    const { response } = await caller.ask(keys, { path: "/mutate" });
+    assert.equal(response.response.items.length, keys.length);
+  }
+});

@@ -169,9 +169,18 @@ function sendUnrouted(ctx: Context): void {
   send(ctx, 405, WRONG_METHOD);
 }
 
+/**
+ * Characters of an answer that a socket takes at once: half of what it buffers (`writableHighWaterMark`, 64 KiB), because
+ * a character may take more than a byte.
+ */
+const LARGE = 32 * 1024;
+
 function send(ctx: Context, status: number, body: string): void {
   ctx.status = status;
   ctx.set("Content-Type", "application/json");
+  // Node pauses its parser when the next request comes before it has noticed that a large answer went out, and then
+  // takes the rest of that request for an error (HPE_PAUSED): Gatekeeper, which never asks twice, would lose it.
+  if (body.length > LARGE) ctx.set("Connection", "close");
   ctx.body = body;
 }
 
