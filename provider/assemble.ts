@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config, RegistryConfig } from "./config/schema.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
@@ -46,20 +47,26 @@ const OUTPUT_BYTES = 64 * 1024;
 /** Monotonic milliseconds: the clock of every age and duration. */
 export const now = (): number => performance.now();
 
-/** @throws when a directory cannot be written, or a file that the configuration names cannot be read */
+/**
+ * Puts together what decides. When it fails, what was begun by then is ended again.
+ * @throws with a sentence when a directory cannot be written, or a file that the configuration names cannot be read
+ */
 export async function assemble(options: AssembleOptions): Promise<Judging> {
   const { config, runtimeDirectory, deadlineMs, observers } = options;
   const { verification, cache } = config;
+  // Ended in the reverse order: nobody is left without what it needs.
+  await using parts = new AsyncDisposableStack();
 
   const bounds = { graceMs: config.notation.grace, outputBytes: OUTPUT_BYTES };
-  const runner = createRemoteRunner(bounds);
   const registry = createRegistryClient({
     registries: config.registries.map(toRegistryOptions),
     now,
     ...(observers.registry && { observe: observers.registry }),
   });
+  parts.defer(async () => await registry.close());
+  const runner = parts.use(createRemoteRunner(bounds));
   // Neither needs the other, and both read from disk before the first question can be answered.
-  const [trust, notation] = await Promise.all([
+  const making = [
     createTrust({
       directory: config.trust.directory,
       runtimeDirectory,
@@ -82,7 +89,12 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       now,
       ...(observers.notation && { observe: observers.notation }),
     }),
-  ]);
+  ] as const;
+  // Where one fails, the other is waited for all the same, and ended.
+  for (const made of await Promise.allSettled(making)) {
+    if (made.status === "fulfilled") parts.defer(async () => await made.value.close());
+  }
+  const [trust, notation] = await Promise.all(making);
   const keeping = {
     registry,
     maxEnvelopeBytes: verification.maxEnvelope,
@@ -117,17 +129,14 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     now,
     ...(observers.verifier && { observe: observers.verifier }),
   });
+  parts.defer(() => verifier.close());
+  const owned = parts.move();
   return {
     trust,
     notation,
     verifier,
     contents,
-    async close() {
-      verifier.close();
-      await notation.close();
-      runner[Symbol.dispose]();
-      await Promise.all([registry.close(), trust.close()]);
-    },
+    close: async () => await owned.disposeAsync(),
   };
 }
 
@@ -156,7 +165,7 @@ function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
   return {
     host: registry.host,
     endpoint: registry.endpoint ?? known?.endpoint ?? `${scheme}://${registry.host}`,
-    ...(registry.ca !== undefined && { ca: readFileSync(registry.ca, "utf8") }),
+    ...(registry.ca !== undefined && { ca: readCertificates(registry.ca, registry.host) }),
     credentials: credentialsOf(registry),
     tokenHosts: [...registry.tokenHosts, ...(known?.tokenHosts ?? [])],
     blobHosts: [...registry.blobHosts, ...(known?.blobHosts ?? [])],
@@ -165,6 +174,28 @@ function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
     maxWaiting: registry.maxWaiting,
     requestTimeoutMs: registry.requestTimeout,
   };
+}
+
+/** The roots of a registry. Text that holds none would be taken without a word, and every connection fail. */
+function readCertificates(path: string, host: string): string {
+  const where = `the ca of registry ${host}`;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    throw new Error(`${where} cannot be read: ${path} (${code})`, { cause: error });
+  }
+  if (isCertificate(text)) return text;
+  throw new Error(`${where} holds no certificate: ${path}`);
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).serialNumber !== "";
+  } catch {
+    return false;
+  }
 }
 
 function credentialsOf({ host, credentials }: RegistryConfig): CredentialSource {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The command line: what there is, and nothing of how it is done. Each command is loaded when it is asked for.
+import { inspect } from "node:util";
 import { Argument, Command, Option } from "commander";
 import { packageVersion } from "./commands/package-version.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
@@ -7,6 +8,7 @@ import type { VerifyOptions } from "./commands/verify.ts";
 const program = new Command("notation-provider")
   .description("Gatekeeper external-data provider that verifies image signatures with Notation")
   .version(packageVersion(), "--version")
+  .option("--debug", "print where an error came from")
   // Wrong usage is 2, so that it is told apart from an image that was not verified.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
@@ -61,9 +63,15 @@ program
     finish(await versionCommand(config));
   });
 
+// A reader that went away, such as `head`, wants no more, and no complaint.
+process.stdout.on("error", () => process.exit(1));
+
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  const isDebug = program.opts<{ debug?: true }>().debug === true;
+  const sentence = error instanceof Error ? error.message : String(error);
+  const text = isDebug ? inspect(error) : sentence.split("\n", 1)[0];
+  process.stderr.write(`error: ${text}\n`);
   process.exitCode = 1;
 }

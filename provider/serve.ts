@@ -3,6 +3,8 @@ import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
+import { createPolicyLog } from "./policy-log.ts";
+import { announceChanges, readinessOf } from "./readiness.ts";
 import { createOwnDirectory } from "./runtime.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -18,7 +20,12 @@ export interface Service {
   readonly checks: () => readonly Check[];
   /** Answers on for a while, then ends everything in order; the same promise however often it is called. */
   readonly stop: () => Promise<void>;
+  /** Answers what is under way as undecided, and ends everything at once: for a fault after which nothing is to be trusted. */
+  readonly abort: () => Promise<void>;
 }
+
+/** How long answers of an aborted service may take on their way out, in milliseconds. */
+const ABORT_MS = 1000;
 
 /**
  * For which the body of a request may take, in milliseconds: a little less than the server's own limit, so that the end
@@ -26,16 +33,18 @@ export interface Service {
  */
 const BODY_TIMEOUT_MS = 4000;
 
-/** A serving certificate that ends sooner is named in `/readyz?verbose`, in milliseconds. */
-const EXPIRES_SOON_MS = 7 * 24 * 3_600_000;
-
 /**
  * Starts the service: reads what it needs, listens, and watches what may change. Top to bottom this is the map of the
- * provider's parts.
- * @throws when the certificates, the runtime directory or an address cannot be had
+ * provider's parts. When it fails, what was begun by then is ended again.
+ * @throws with a sentence when the certificates, the runtime directory or an address cannot be had
  */
 export async function serve(config: Config, log: Log): Promise<Service> {
-  const directory = createOwnDirectory(config.runtimeDirectory);
+  // Ended in the reverse order.
+  await using parts = new AsyncDisposableStack();
+  const directory = parts.use(createOwnDirectory(config.runtimeDirectory));
+  if (!directory.isMemory) {
+    log.warn("runtimeDirectory is not on a memory file system, verifications wait for a disk");
+  }
   const metrics = createMetrics({ registries: config.registries.map(({ host }) => host) });
   let isDraining = false;
 
@@ -45,6 +54,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     deadlineMs: config.server.deadline,
     observers: observersOf(metrics, log),
   });
+  parts.defer(async () => await judging.close());
 
   const { server: options } = config;
   const server = await createTlsServer({
@@ -81,38 +91,49 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     },
   });
 
-  const checks = (): readonly Check[] => [
-    { name: "serving", ok: !isDraining, ...(isDraining && { detail: "shutting down" }) },
-    certificateCheck(server),
-    notationCheck(judging),
-    ...trustChecks(judging),
-  ];
-  const admin = createAdmin({
-    ...splitAddress(config.admin.address),
-    checks,
-    metrics: async () => await metrics.text(),
-    metricsType: metrics.contentType,
-    onError: (error) => log.error("an admin request failed", {}, error),
-  });
+  // Of one that was drained nothing is left to end.
+  parts.defer(async () => await server.drain({ announced: AbortSignal.abort(), graceMs: 0 }));
+
+  const look = (): readonly Check[] =>
+    readinessOf({
+      ...judging,
+      isDraining: () => isDraining,
+      certificates: () => server.certificates(),
+    });
+  let checks = look;
+  const admin = parts.use(
+    createAdmin({
+      ...splitAddress(config.admin.address),
+      checks: () => checks(),
+      metrics: async () => await metrics.text(),
+      metricsType: metrics.contentType,
+      onError: (error) => log.error("an admin request failed", {}, error),
+    }),
+  );
   watch(metrics, { judging, server, log });
 
-  const [listening, adminListening] = await Promise.all([server.listen(), admin.listen()]);
+  // One after the other, so that what listens is known when the other cannot.
+  const url = urlOf("https", await server.listen());
+  const urls = { url, admin: urlOf("http", await admin.listen()) };
+  checks = announceChanges(look, log, urls);
+  const owned = parts.move();
   let stopped: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
+  const end = async (announced: AbortSignal, graceMs: number): Promise<void> => {
     isDraining = true;
-    await server.drain({
-      announced: AbortSignal.timeout(options.drainDelay),
-      graceMs: options.drainTimeout,
-    });
-    await judging.close();
-    await admin.close();
-    directory[Symbol.dispose]();
+    // Whoever ends it says so in the log.
+    checks = look;
+    await server.drain({ announced, graceMs });
+    await owned.disposeAsync();
   };
   return {
-    url: urlOf("https", listening),
-    admin: urlOf("http", adminListening),
-    checks,
-    stop: async () => await (stopped ??= stop()),
+    ...urls,
+    checks: () => checks(),
+    stop: async () =>
+      await (stopped ??= end(AbortSignal.timeout(options.drainDelay), options.drainTimeout)),
+    async abort() {
+      judging.verifier.close();
+      await (stopped ??= end(AbortSignal.abort(), ABORT_MS));
+    },
   };
 }
 
@@ -127,6 +148,7 @@ function observersOf(metrics: Metrics, log: Log) {
       if (event.kind === "refresh") metrics.observeRefresh(event.outcome);
       else log.error("a verification failed unexpectedly", {}, event.error);
     },
+    trust: createPolicyLog(log),
   };
 }
 
@@ -150,41 +172,6 @@ function watch(
     connections: () => server.counts(),
     droppedLines: () => log.dropped(),
   });
-}
-
-function certificateCheck(server: TlsServer): Check {
-  const { notAfter, problem } = server.certificates();
-  const endsSoon = notAfter.getTime() - Date.now() < EXPIRES_SOON_MS;
-  const detail =
-    problem ?? (endsSoon ? `the serving certificate ends ${notAfter.toISOString()}` : undefined);
-  // An old certificate that serves is better than none: its caller decides.
-  return { name: "certificate", ok: true, ...(detail !== undefined && { detail }) };
-}
-
-function notationCheck({ notation }: Judging): Check {
-  const { version, problem } = notation.state();
-  // Nobody else may ask: what readiness keeps away are the callers whose keys would look at the binary again.
-  if (version === undefined) void notation.check();
-  return { name: "notation", ok: version !== undefined, detail: problem ?? `version ${version}` };
-}
-
-/** Ready when there is a policy to judge under. A stale one judges on and is named; one that was never good refuses its keys alone. */
-function trustChecks({ trust }: Judging): readonly Check[] {
-  const states = trust.states();
-  const hasPolicy = states.some(({ state }) => state !== "never");
-  const overall = {
-    name: "trust",
-    ok: hasPolicy,
-    ...(!hasPolicy && { detail: "no trust policy is in force" }),
-  };
-  return [
-    overall,
-    ...states.map(({ name, state, problems }): Check => {
-      const first = problems.find(({ severity }) => severity === "error");
-      const why = first === undefined ? "" : `: ${first.path}: ${first.message}`;
-      return { name: `trust/${name}`, ok: true, detail: `${state}${why}` };
-    }),
-  ];
 }
 
 /** `host:port`, the brackets of an IPv6 address taken off. */

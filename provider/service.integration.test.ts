@@ -51,11 +51,15 @@ const ask = async (provider: RunningProvider, keys: readonly string[], path = "/
 };
 
 /** Runs the command line to its end. */
-const run = async (...args: string[]) =>
+const run = async (...args: string[]) => await runWith({}, ...args);
+
+/** The same with more in its environment. */
+const runWith = async (environment: NodeJS.ProcessEnv, ...args: string[]) =>
   await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(
       process.execPath,
       [join(ROOT, "provider/main.ts"), ...args],
+      { env: { ...process.env, ...environment } },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : error.code, stdout, stderr });
       },
@@ -277,6 +281,37 @@ suite("the service", () => {
     assert.equal((await fetch(`${provider.admin}/readyz`)).status, 200);
   });
 
+  test("T-04 a Notation that is too old is not ready with its reason, judges nothing, and is said in the log", async (t) => {
+    const { name, subject } = await push("old/app", "good");
+    const binary = join(directory, "old-notation");
+    await copyFile(join(ROOT, "tools/bin/notation"), binary);
+    const provider = await start(t, { notation: binary });
+    // In one step, as an image or a volume is replaced.
+    const old = `${binary}.old`;
+    await writeFile(old, "#!/bin/sh\necho 'Version:     1.2.0'\n", { mode: 0o755 });
+    await rename(old, binary);
+    const key = `${name}@${subject.digest}`;
+    assert.deepEqual(await codes(provider, [key]), ["NOTATION_FAILED"]);
+    const answer = await fetch(`${provider.admin}/readyz?verbose`);
+    assert.equal(answer.status, 503);
+    assert.match(await answer.text(), /^\[-\]notation failed: version 1\.2\.0 is too old/m);
+    await until(() => provider.log.some((line) => /"not ready"/.test(line)));
+  });
+
+  test("F-44 a policy that breaks while the provider runs keeps its last good form, and is said in log and readiness", async (t) => {
+    const { name, subject } = await push("stale/app", "good");
+    const trust = await trustFor();
+    const provider = await start(t, { trust, overrides: { trust: { rereadEvery: "100ms" } } });
+    await writeFile(join(trust, "trustpolicy.json"), "{");
+    await until(() => provider.log.some((line) => /"a trust policy was refused"/.test(line)));
+    const line = provider.log.find((each) => /"a trust policy was refused"/.test(each)) ?? "";
+    assert.match(line, /"policy":"default","state":"stale","problems":\["error: trustpolicy\.json/);
+    assert.deepEqual(await codes(provider, [`${name}@${subject.digest}`]), ["verified"]);
+    const answer = await fetch(`${provider.admin}/readyz?verbose`);
+    assert.equal(answer.status, 200);
+    assert.match(await answer.text(), /^\[\+\]trust\/default ok: stale: trustpolicy\.json/m);
+  });
+
   test("T-60 T-61 a caller of another authority gets nothing; another certificate of Gatekeeper's own authority gets a 403 that Gatekeeper can read", async (t) => {
     const provider = await start(t);
     const other = await createGatekeeperAuthority();
@@ -391,6 +426,45 @@ suite("the service", () => {
       stdout,
       /^notation-provider \d+\.\d+\.\d+\nnode \d+\.\d+\.\d+\nnotation 1\.3\.2\n$/,
     );
+  });
+
+  test("config check warns of files that are not here, and that alone is no error", async (t) => {
+    const { directory: files } = await start(t);
+    const config = join(files, "provider.yaml");
+    await rm(join(files, "provider/tls.key"));
+    const { code, stderr } = await run("config", "check", config);
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /^warning: server\.tls\.key: cannot be used here \(ENOENT\): \S+tls\.key\n$/,
+    );
+  });
+
+  test("an environment that voids what the configuration promises refuses every command that judges", async (t) => {
+    const { directory: files } = await start(t);
+    const config = join(files, "provider.yaml");
+    const environment = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    for (const args of [
+      ["serve", "--config", config],
+      ["verify", "a", "--config", config],
+      ["config", "check", config],
+    ]) {
+      const { code, stderr } = await runWith(environment, ...args);
+      assert.equal(code, 1, args[0]);
+      assert.match(stderr, /^error: environment NODE_TLS_REJECT_UNAUTHORIZED: /m);
+    }
+  });
+
+  test("verify without a runtime directory that it may write says so in a sentence, and where from only when asked", async (t) => {
+    const { directory: files } = await start(t);
+    const config = join(files, "other.yaml");
+    const text = await readFile(join(files, "provider.yaml"), "utf8");
+    await writeFile(config, text.replace(/^runtimeDirectory: .*/m, "runtimeDirectory: other.yaml"));
+    const plain = await run("verify", "a", "--config", config);
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /^error: runtimeDirectory cannot be written: [^\n]+ \(EEXIST\)\n$/);
+    const debug = await run("--debug", "verify", "a", "--config", config);
+    assert.match(debug.stderr, /runtime\.ts:\d+/);
   });
 
   test("a start that cannot succeed says why in a line and ends with 1", async () => {

@@ -1,6 +1,7 @@
-import { loadConfig, readEnvironment } from "../config/load.ts";
-import { serve } from "../serve.ts";
-import { createLog } from "../telemetry/log.ts";
+import { readEnvironment } from "../config/environment.ts";
+import { loadConfig } from "../config/load.ts";
+import { serve, type Service } from "../serve.ts";
+import { createLog, type Log } from "../telemetry/log.ts";
 import { packageVersion } from "./package-version.ts";
 import { printProblems } from "./problems.ts";
 
@@ -8,7 +9,8 @@ import { printProblems } from "./problems.ts";
 const LAST_RESORT_MS = 5000;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains and ends with 0; a second signal ends at once.
+ * Serves until SIGTERM or SIGINT, then drains and ends with 0; a second signal ends at once. A signal before it serves
+ * lets the start end first.
  * @returns the exit code: 0 after a drain, 1 when it could not start or something failed that never should
  */
 export async function serveCommand(file: string): Promise<number> {
@@ -21,23 +23,28 @@ export async function serveCommand(file: string): Promise<number> {
   const { config } = loaded;
   const log = createLog({ level: config.log.level });
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  /** Ends in order, or without it when that takes too long. */
+  const endAfter = (work: Promise<void>, code: number, ms: number): void => {
+    setTimeout(() => end(1), ms).unref();
+    work.then(
+      () => end(code),
+      (error: unknown) => {
+        log.error("the end was not in order", {}, error);
+        end(1);
+      },
+    );
+  };
+
+  const starting = serve(config, log);
+  let faults = 0;
   const fail = (error: unknown): void => {
     log.error("the process failed", {}, error);
-    end(1);
+    faults += 1;
+    // What is under way gets an answer, even if a second fault comes with the first.
+    if (faults === 1) endAfter(abortOf(starting), 1, LAST_RESORT_MS);
   };
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
-
-  let service;
-  try {
-    service = await serve(config, log);
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    log.error("the provider could not start", { problem });
-    await log.close();
-    return 1;
-  }
-  const { url, admin, checks, stop } = service;
 
   let signals = 0;
   const drain = (signal: NodeJS.Signals): void => {
@@ -48,27 +55,37 @@ export async function serveCommand(file: string): Promise<number> {
     }
     log.info("draining", { signal });
     const { drainDelay, drainTimeout } = config.server;
-    setTimeout(() => end(1), drainDelay + drainTimeout + LAST_RESORT_MS).unref();
-    stop().then(() => end(0), fail);
+    const drained = starting.then(async ({ stop }) => await stop());
+    endAfter(drained, 0, drainDelay + drainTimeout + LAST_RESORT_MS);
   };
   process.on("SIGTERM", drain);
   process.on("SIGINT", drain);
 
-  const version = packageVersion();
-  for (const { name, ok, detail } of checks()) {
-    if (!ok)
-      log.warn("not ready", { reason: name, ...(detail !== undefined && { problem: detail }) });
-  }
-  const isReady = checks().every(({ ok }) => ok);
-  log.info(isReady ? "ready" : "listening, not ready", {
-    url,
-    admin,
-    version,
-    node: process.version,
+  announce(starting, log).catch((error: unknown) => {
+    const problem = error instanceof Error ? error.message : String(error);
+    log.error("the provider could not start", { problem });
+    end(1);
   });
 
   const code = await ended;
   log.info("ended", { count: code });
   await log.close();
   return code;
+}
+
+/** Says where it serves, and why it is not ready, if it is not. */
+async function announce(starting: Promise<Service>, log: Log): Promise<void> {
+  const { url, admin, checks } = await starting;
+  const failed = checks().filter(({ ok }) => !ok);
+  for (const { name: reason, detail: problem } of failed) {
+    log.warn("not ready", { reason, ...(problem !== undefined && { problem }) });
+  }
+  const about = { url, admin, version: packageVersion(), node: process.version };
+  log.info(failed.length === 0 ? "ready" : "listening, not ready", about);
+}
+
+/** Ends what there is; a start that fails has ended it itself. */
+async function abortOf(starting: Promise<Service>): Promise<void> {
+  const service = await starting.catch(() => undefined);
+  await service?.abort();
 }

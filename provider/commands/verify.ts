@@ -1,9 +1,11 @@
 import { assemble } from "../assemble.ts";
-import { loadConfig, readEnvironment } from "../config/load.ts";
+import { readEnvironment } from "../config/environment.ts";
+import { loadConfig } from "../config/load.ts";
 import { createOwnDirectory } from "../runtime.ts";
 import type { Decision } from "../verify/decision.ts";
 import { formatDecisions, type Output } from "./format.ts";
 import { printProblems } from "./problems.ts";
+import { createProgress } from "./progress.ts";
 
 export interface VerifyOptions {
   readonly config: string;
@@ -14,7 +16,8 @@ export interface VerifyOptions {
 
 /**
  * Verifies images by the configuration and the code of the service; the deadline is that of one verification.
- * @returns the exit code: 0 only if every image was verified
+ * @returns the exit code: 0 only if every image was verified; 1 otherwise
+ * @throws with a sentence when the runtime directory or a file that the configuration names cannot be had
  */
 export async function verifyCommand(
   images: readonly string[],
@@ -40,11 +43,11 @@ export async function verifyCommand(
   });
   try {
     const keys = new Set(images.map((image) => keyOf(image, options)));
-    const progress = createProgress(keys.size);
+    const progress = createProgress(keys.size, process.stderr);
     const decisions: Decision[] = [];
     const asked = [...keys].map(async (key) => {
       const [decision] = await judging.verifier.decide([key], interrupted.signal);
-      progress.step(key);
+      progress.step();
       return decision;
     });
     for (const decision of await Promise.all(asked)) if (decision) decisions.push(decision);
@@ -58,29 +61,14 @@ export async function verifyCommand(
   }
 }
 
-/** The key that asks for this policy and level. An image that has options of its own gets none of ours. */
-function keyOf(image: string, { policy, level }: VerifyOptions): string {
+/** The key that asks for this policy and level. With an image that has options of its own that is no key, and is rejected as such. */
+export function keyOf(
+  image: string,
+  { policy, level }: Pick<VerifyOptions, "policy" | "level">,
+): string {
   const asked = [
     ...(policy === undefined ? [] : [`policy=${policy}`]),
     ...(level === undefined ? [] : [`level=${level}`]),
   ];
   return asked.length === 0 ? image : `${image}?${asked.join("&")}`;
-}
-
-/** A line that counts on a terminal, and nothing elsewhere. */
-function createProgress(total: number): { step(key: string): void; end(): void } {
-  const { stderr } = process;
-  if (!stderr.isTTY) return { step: () => undefined, end: () => undefined };
-  let done = 0;
-  const show = (text: string): void => {
-    stderr.write(`\r\u001b[K${text}`);
-  };
-  show(`verifying 0 of ${total}`);
-  return {
-    step() {
-      done += 1;
-      show(`verifying ${done} of ${total}`);
-    },
-    end: () => show(""),
-  };
 }

@@ -1,8 +1,17 @@
+import { tmpdir } from "node:os";
 import { loadConfig } from "../config/load.ts";
-import { assemble } from "../assemble.ts";
-import { createOwnDirectory } from "../runtime.ts";
+import { createRunner } from "../notation/run.ts";
+import { createVersion } from "../notation/version.ts";
 import { packageVersion } from "./package-version.ts";
 import { printProblems } from "./problems.ts";
+
+/** Milliseconds that Notation may take to say its version. */
+const VERSION_MS = 5000;
+
+/** Bytes of its answer that are read. */
+const OUTPUT_BYTES = 4096;
+
+const now = (): number => performance.now();
 
 /**
  * Prints our version and Node's, and Notation's where a configuration says which one.
@@ -16,15 +25,15 @@ export async function versionCommand(file: string | undefined): Promise<number> 
     printProblems(loaded.problems);
     return 1;
   }
-  using directory = createOwnDirectory(loaded.config.runtimeDirectory);
-  const judging = await assemble({
-    config: loaded.config,
-    runtimeDirectory: directory.path,
-    deadlineMs: loaded.config.verification.deadline,
-    observers: {},
+  const { binary, grace } = loaded.config.notation;
+  const { check } = createVersion({
+    binary,
+    directory: tmpdir(),
+    runner: createRunner({ graceMs: grace, outputBytes: OUTPUT_BYTES, now }),
+    deadline: () => AbortSignal.timeout(VERSION_MS),
+    now,
   });
-  const { version, problem } = judging.notation.state();
-  await judging.close();
+  const { version, problem } = await check();
   process.stdout.write(`notation ${version ?? `cannot be used: ${problem}`}\n`);
   return version === undefined ? 1 : 0;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { stringify } from "yaml";
-import { loadConfig, parseConfig, readEnvironment } from "./load.ts";
+import { loadConfig, parseConfig } from "./load.ts";
 
 /** The least that a file must say. */
 const LEAST = {
@@ -162,6 +162,68 @@ const WRONG: readonly {
     change: registry({ credentials: { anonymous: true, dockerConfig: "x" } }),
     path: "registries[0].credentials",
   },
+  {
+    name: "T-45 a plugin directory that nothing is started from",
+    change: { notation: { plugins: [], pluginDirectory: "/plugins" } },
+    path: "notation.pluginDirectory",
+  },
+  {
+    name: "T-45 something for plugins without a folder that holds any",
+    change: { notation: { pluginConfig: { "aws-region": "eu-west-1" } } },
+    path: "notation.pluginConfig",
+  },
+  {
+    name: "T-36 a plugin's debug switch as its environment spells it",
+    change: {
+      notation: {
+        pluginDirectory: "/p",
+        pluginConfig: { AWS_SIGNER_NOTATION_PLUGIN_DEBUG: "true" },
+      },
+    },
+    path: "notation.pluginConfig",
+  },
+  {
+    name: "T-45 a time that a shorter one cuts",
+    change: registry({ requestTimeout: "20s" }),
+    path: "registries[0].requestTimeout",
+  },
+  {
+    name: "T-45 a name of Docker Hub that no normalised image has",
+    change: registry({ host: "index.docker.io" }),
+    path: "registries[0].host",
+  },
+  {
+    name: "one address for both listeners",
+    change: { server: { address: "[::]:8443" }, admin: { address: "[::]:8443" } },
+    path: "admin.address",
+  },
+  {
+    name: "plain HTTP in capitals, without saying so,",
+    change: registry({ endpoint: "HTTP://r.io" }),
+    path: "registries[0].endpoint",
+  },
+  {
+    name: "an endpoint in TLS that is called plain",
+    change: registry({ endpoint: "https://r.io", plainHttp: true }),
+    path: "registries[0].endpoint",
+  },
+  {
+    name: "an endpoint with credentials",
+    change: registry({ endpoint: "https://user:secret@r.io" }),
+    path: "registries[0].endpoint",
+  },
+  {
+    name: "an endpoint with a query",
+    change: registry({ endpoint: "https://r.io?x=1" }),
+    path: "registries[0].endpoint",
+  },
+  {
+    name: "an endpoint of another protocol",
+    change: registry({ endpoint: "ftp://r.io" }),
+    path: "registries[0].endpoint",
+  },
+  { name: "a section without a value", change: { admin: null }, path: "admin" },
+  { name: "a number for a text", change: { trust: { directory: 5 } }, path: "trust.directory" },
   { name: "no registry at all", change: { registries: [] }, path: "registries" },
   {
     name: "T-45 work that would end before its caller gives up",
@@ -188,11 +250,98 @@ test("every problem is reported at once", () => {
   );
 });
 
+test("what is wrong between two members is not hidden by a third", () => {
+  const text = withMembers({
+    verification: { deadline: "1s" },
+    cache: { tags: "x" },
+    admin: { address: "0.0.0.0:8443", extra: 1 },
+    notation: { plugins: [], pluginDirectory: "/plugins", grace: 5 },
+    registries: [
+      { host: "r.io", plainHttp: true, ca: "ca.crt", maxWaiting: 0 },
+      { host: "r.io", endpoint: "http://r.io", extra: 1 },
+    ],
+  });
+  assert.deepEqual(
+    pathsOf(text).toSorted(),
+    [
+      "admin.extra",
+      "cache.tags",
+      "notation.grace",
+      "notation.pluginDirectory",
+      "registries[0].ca",
+      "registries[0].maxWaiting",
+      "registries[1].endpoint",
+      "registries[1].extra",
+      "registries[1].host",
+      "verification.deadline",
+    ].toSorted(),
+  );
+});
+
+test("a problem names the line of its member, and one of what is missing the line of what should hold it", () => {
+  const text =
+    "server:\n  tls:\n    key: a\n    clientCA: b\n  deadline: 5\ntrust: {directory: t}\n";
+  const loaded = parseConfig(`${text}notation: {binary: n}\nregistries: [{host: r.io}]\n`);
+  assert.ok("problems" in loaded);
+  assert.deepEqual(
+    loaded.problems.map(({ path, line }) => [path, line]),
+    [
+      ["server.tls.certificate", 3],
+      ["server.deadline", 5],
+    ],
+  );
+});
+
+test("what an endpoint hides in front of its host stands in no problem", () => {
+  const loaded = parseConfig(withMembers(registry({ endpoint: "https://user:secret@r.io" })));
+  assert.doesNotMatch(JSON.stringify(loaded), /secret/);
+});
+
+test("an endpoint is kept as its origin", () => {
+  const loaded = parseConfig(
+    withMembers(registry({ endpoint: "HTTPS://Mirror.Example.com:443/" })),
+  );
+  assert.ok("config" in loaded);
+  assert.equal(loaded.config.registries[0]?.endpoint, "https://mirror.example.com");
+});
+
+test("a default that verification.deadline cuts short is no problem", () => {
+  assert.deepEqual(pathsOf(withMembers({ verification: { deadline: "3s" } })), []);
+});
+
+for (const { member, text, isGood } of [
+  { member: "deadline", text: "100ms", isGood: true },
+  { member: "deadline", text: "99ms", isGood: false },
+  { member: "deadline", text: "0.1s", isGood: true },
+  { member: "deadline", text: "9s", isGood: true },
+  { member: "deadline", text: "30.001s", isGood: false },
+  { member: "deadline", text: " 1s", isGood: false },
+  { member: "deadline", text: "1S", isGood: false },
+  { member: "deadline", text: "1e3ms", isGood: false },
+  { member: "deadline", text: "1.0001s", isGood: false },
+  { member: "deadline", text: "1s1ms", isGood: false },
+  { member: "maxBody", text: "1KiB", isGood: true },
+  { member: "maxBody", text: "1023B", isGood: false },
+  { member: "maxBody", text: "16MiB", isGood: true },
+  { member: "maxBody", text: "16385KiB", isGood: false },
+  { member: "maxBody", text: "1MB", isGood: false },
+]) {
+  test(`T-23 server.${member}: ${text} is ${isGood ? "taken" : "refused"}`, () =>
+    assert.deepEqual(
+      pathsOf(withMembers({ server: { [member]: text } })),
+      isGood ? [] : [`server.${member}`],
+    ));
+}
+
 const NOT_YAML = [
   { name: "a member that stands twice", text: "trust: {directory: a}\ntrust: {directory: b}\n" },
   { name: "an alias", text: "trust: &x {directory: a}\nnotation: *x\n" },
   { name: "a list", text: "- a\n" },
   { name: "nothing", text: "" },
+  { name: "a merge key", text: "trust: {<<: {directory: a}}\n" },
+  { name: "T-45 a member that JavaScript would swallow", text: "trust: {__proto__: {a: 1}}\n" },
+  { name: "a key that is a list", text: "? [a]\n: b\n" },
+  { name: "a nest without end", text: `a: ${"[".repeat(20_000)}` },
   { name: "brackets that do not end", text: "trust: {directory: [" },
   { name: "a tag of another language", text: "trust: !!js/function x\n" },
   {
@@ -245,13 +394,3 @@ test("a file that is not there is a problem, not an exception", () => {
   assert.ok("problems" in loaded);
   assert.match(loaded.problems[0]?.message ?? "", /ENOENT/);
 });
-
-for (const name of ["NODE_TLS_REJECT_UNAUTHORIZED", "SSLKEYLOGFILE"]) {
-  test(`${name} in the environment is a problem, whatever its value`, () => {
-    assert.deepEqual(
-      readEnvironment({ [name]: "" }).map(({ path }) => path),
-      [`environment ${name}`],
-    );
-    assert.deepEqual(readEnvironment({ PATH: "/bin" }), []);
-  });
-}

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { LineCounter, parseDocument } from "yaml";
+import { isNode, LineCounter, parseDocument, visit, type Document } from "yaml";
 import type { z } from "zod";
 import { schema, type Config, type RegistryConfig } from "./schema.ts";
 
@@ -9,28 +9,14 @@ export interface ConfigProblem {
   /** `server.deadline`, or the file itself. */
   readonly path: string;
   readonly message: string;
+  /** Line of the file, from 1. */
+  readonly line?: number;
 }
 
 export type Loaded = { readonly config: Config } | { readonly problems: readonly ConfigProblem[] };
 
 /** Larger is no configuration. */
 const MAX_BYTES = 1024 * 1024;
-
-/** Variables that weaken TLS or write its secrets to a file, whatever the configuration says. */
-const DANGEROUS: readonly (readonly [name: string, why: string])[] = [
-  ["NODE_TLS_REJECT_UNAUTHORIZED", "it switches off the check of certificates"],
-  ["SSLKEYLOGFILE", "it writes the secrets of TLS to a file"],
-];
-
-/** Variables whose presence makes every promise about TLS void. */
-export function readEnvironment(
-  environment: NodeJS.ProcessEnv = process.env,
-): readonly ConfigProblem[] {
-  return DANGEROUS.filter(([name]) => environment[name] !== undefined).map(([name, why]) => ({
-    path: `environment ${name}`,
-    message: `must not be set: ${why}`,
-  }));
-}
 
 /** Reads the configuration file; every problem at once. Relative paths in it are taken from its own folder. */
 export function loadConfig(file: string): Loaded {
@@ -50,6 +36,9 @@ function readText(file: string): string | ConfigProblem {
   }
 }
 
+/** Problems of the file's form that are reported: what follows the first few is their consequence. */
+const MAX_FORM_PROBLEMS = 10;
+
 /** Reads a configuration from YAML 1.2. Aliases, tags and repeated members are refused: a file says one thing once. */
 export function parseConfig(text: string): Loaded {
   const lines = new LineCounter();
@@ -57,41 +46,80 @@ export function parseConfig(text: string): Loaded {
     version: "1.2",
     schema: "core",
     merge: false,
+    stringKeys: true,
     lineCounter: lines,
     uniqueKeys: true,
+    logLevel: "silent",
   });
-  const problems = [...document.errors, ...document.warnings].map((error) => ({
-    path: `line ${lines.linePos(error.pos[0]).line}`,
-    message: error.message.split("\n", 1)[0] ?? "",
-  }));
-  if (problems.length > 0) return { problems };
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: 0 });
-  } catch {
-    return { problems: [{ path: "file", message: "has an alias; write the value twice" }] };
-  }
-  const parsed = schema.safeParse(value);
+  const lineAt = (offset: number): number => lines.linePos(offset).line;
+  const problems = [...formProblems(document, lineAt)];
+  if (problems.length > 0) return { problems: problems.slice(0, MAX_FORM_PROBLEMS) };
+  const value: unknown = document.toJS({ maxAliasCount: 0 });
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return { config: parsed.data };
-  return { problems: parsed.error.issues.flatMap(toProblems) };
+  const lineOf = (path: readonly PropertyKey[]): number | undefined => {
+    // Of a member that is not there the nearest that holds it.
+    for (let length = path.length; length > 0; length -= 1) {
+      const node = document.getIn(path.slice(0, length), true);
+      if (isNode(node) && node.range) return lineAt(node.range[0]);
+    }
+    return undefined;
+  };
+  return { problems: parsed.error.issues.flatMap((issue) => toProblems(issue, lineOf)) };
+}
+
+/** What keeps a file from saying one thing once, whatever it says. */
+function* formProblems(
+  document: Document.Parsed,
+  lineAt: (offset: number) => number,
+): Generator<ConfigProblem> {
+  for (const { message, pos } of [...document.errors, ...document.warnings]) {
+    const [first = ""] = message.split(/ at line \d|\n/, 1);
+    const isTooDeep = first.startsWith("Maximum call stack");
+    yield {
+      path: "file",
+      message: isTooDeep ? "nests deeper than any configuration" : first,
+      line: lineAt(pos[0]),
+    };
+  }
+  if (document.errors.length > 0) return;
+  const found: ConfigProblem[] = [];
+  const add = (message: string, offset: number | undefined): void => {
+    found.push({ path: "file", message, ...(offset !== undefined && { line: lineAt(offset) }) });
+  };
+  visit(document, {
+    Alias: (_key, { range }) => add("has an alias; write the value twice", range?.[0]),
+    Scalar: (key, { value, range }) => {
+      // JavaScript's objects have a meaning of their own for it, so a member of the name could vanish unseen.
+      if (key === "key" && value === "__proto__") {
+        add("__proto__ is not a member of the configuration", range?.[0]);
+      }
+    },
+  });
+  yield* found;
 }
 
 /** What a schema found, in the words of somebody who writes the file. */
-function toProblems(issue: z.core.$ZodIssue): readonly ConfigProblem[] {
-  const path = pathOf(issue.path);
+function toProblems(
+  issue: z.core.$ZodIssue,
+  lineOf: (path: readonly PropertyKey[]) => number | undefined,
+): readonly ConfigProblem[] {
+  const at = (path: readonly PropertyKey[], message: string): ConfigProblem => {
+    const line = lineOf(path);
+    return { path: pathOf(path), message, ...(line !== undefined && { line }) };
+  };
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
-      path: pathOf([...issue.path, key]),
-      message: "is not a member of the configuration",
-    }));
+    return issue.keys.map((key) =>
+      at([...issue.path, key], "is not a member of the configuration"),
+    );
   }
-  if (issue.code === "invalid_type") {
-    return [{ path, message: `must be given, and is of type ${issue.expected}` }];
+  if (issue.input === undefined) return [at(issue.path, "must be given")];
+  if (issue.input === null) return [at(issue.path, "has no value; give it one or leave it out")];
+  // A schema with words of its own for a wrong type says more than ours.
+  if (issue.code === "invalid_type" && issue.message.startsWith("Invalid input")) {
+    return [at(issue.path, `is of type ${issue.expected}`)];
   }
-  if (issue.code === "invalid_union") {
-    return [{ path, message: "has none of the forms that it may have" }];
-  }
-  return [{ path, message: issue.message }];
+  return [at(issue.path, issue.message)];
 }
 
 const pathOf = (path: readonly PropertyKey[]): string =>

@@ -3,6 +3,21 @@ import { z } from "zod";
 import { isHost } from "../image/host.ts";
 import { duration, size } from "./units.ts";
 
+/**
+ * When a check over several members can be made: when these are sound, whatever else is wrong. Otherwise one wrong
+ * member would hide what is wrong between two others until it is mended.
+ * @param depth 0 for members of an object, 1 for those of the objects in an array
+ */
+const areSound =
+  (members: readonly string[], depth = 0) =>
+  ({ issues }: { readonly issues: readonly z.core.$ZodRawIssue[] }): boolean =>
+    issues.every(({ path = [], code }) => {
+      const member = path[depth];
+      // Of the object itself: it is none, or it has members that it should not have.
+      if (member === undefined) return code === "unrecognized_keys" && path.length === depth;
+      return !members.includes(String(member));
+    });
+
 /** A path: absolute, or relative to the folder of the configuration file. */
 const path = z
   .string()
@@ -10,24 +25,35 @@ const path = z
   .max(4096)
   .refine((text) => !text.includes("\0"), "holds no NUL character");
 
+/** What stands behind the last colon of an address; NaN when that is no number. */
+const portOf = (text: string): number => Number(text.slice(text.lastIndexOf(":") + 1));
+
 /** `host:port` to listen on; port 0 takes any that is free. */
 const address = z
   .string()
   .regex(/^(?:\[[0-9a-f:.]+\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/, {
     error: "is host:port, such as 0.0.0.0:8443",
-    abort: true,
   })
-  .refine(
-    (text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535,
-    "has a port up to 65535",
-  );
+  .refine((text) => !(portOf(text) > 65_535), "has a port up to 65535");
 
-const count = (least: number, most: number) => z.int().min(least).max(most);
+function count(least: number, most: number) {
+  const error = `is a whole number from ${least} to ${most}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
 
 /** `host[:port]` in the one spelling that images have after normalisation. */
 const host = z
   .string()
   .refine(isHost, "is host[:port] in lower case, as normalised image names have it");
+
+/** Where a registry answers: its origin. What could stand behind it, credentials above all, has no place here. */
+const endpoint = z.string().transform((text, context) => {
+  const url = URL.parse(text);
+  const rest = url && `${url.pathname}${url.search}${url.hash}${url.username}${url.password}`;
+  if (rest === "/" && ["https:", "http:"].includes(url?.protocol ?? "")) return url?.origin ?? "";
+  context.addIssue("is https://host[:port], with nothing before or behind the host");
+  return z.NEVER;
+});
 
 const name = z
   .string()
@@ -52,18 +78,32 @@ const server = z.strictObject({
     .max(32)
     .default(["gatekeeper-webhook-service.gatekeeper-system.svc"])
     .describe("DNS names, one of which a caller's certificate must bear."),
-  deadline: duration("100ms", "30s", "1.8s").describe(
-    "From the arrival of a request to its answer. Below the Provider object's `timeout`.",
-  ),
-  maxBody: size("1KiB", "16MiB", "1MiB").describe("Bytes of a request's body."),
+  deadline: duration({
+    least: "100ms",
+    most: "30s",
+    fallback: "1.8s",
+    meaning: "From the arrival of a request to its answer. Below the Provider object's `timeout`.",
+  }),
+  maxBody: size({
+    least: "1KiB",
+    most: "16MiB",
+    fallback: "1MiB",
+    meaning: "Bytes of a request's body.",
+  }),
   maxKeys: count(1, 10_000).default(1000).describe("Keys of one request."),
   maxConnections: count(1, 100_000).default(512).describe("Connections at once."),
-  drainDelay: duration("0ms", "60s", "5s").describe(
-    "After SIGTERM: how long it goes on answering, until no endpoint leads here any more.",
-  ),
-  drainTimeout: duration("100ms", "60s", "10s").describe(
-    "Then: how long requests under way may take.",
-  ),
+  drainDelay: duration({
+    least: "0ms",
+    most: "60s",
+    fallback: "5s",
+    meaning: "After SIGTERM: how long it goes on answering, until no endpoint leads here any more.",
+  }),
+  drainTimeout: duration({
+    least: "100ms",
+    most: "60s",
+    fallback: "10s",
+    meaning: "Then: how long requests under way may take.",
+  }),
 });
 
 const admin = z.strictObject({
@@ -74,9 +114,12 @@ const admin = z.strictObject({
 
 const trust = z.strictObject({
   directory: path.describe("Trust policies and stores in Notation's own layout."),
-  rereadEvery: duration("100ms", "1h", "30s").describe(
-    "Time between two readings, besides watching the files.",
-  ),
+  rereadEvery: duration({
+    least: "100ms",
+    most: "1h",
+    fallback: "30s",
+    meaning: "Time between two readings, besides watching the files.",
+  }),
   allowWeak: z
     .array(name)
     .max(1000)
@@ -92,75 +135,124 @@ const pluginConfig = z
     "switches on debugging of a plugin, which logs what it sends",
   );
 
-const notation = z.strictObject({
-  binary: path.describe("The Notation CLI, 1.3.2 or newer."),
-  pluginDirectory: path
-    .optional()
-    .describe("Holds `plugins/<name>/notation-<name>`; Notation's own library directory."),
-  plugins: z
-    .array(name)
-    .max(32)
-    .default(["com.amazonaws.signer.notation.plugin"])
-    .describe(
-      "Verification plugins that a signature may demand; any other is refused before anything is started.",
-    ),
-  pluginConfig: pluginConfig.default({}).describe("Handed to the plugins, name and value."),
-  concurrency: count(1, 256)
-    .default(2 * availableParallelism())
-    .meta({ description: "Notation runs at once.", defaultText: "twice the processors" }),
-  maxWaiting: count(1, 100_000)
-    .default(2000)
-    .describe("Runs that may wait; one more is `OVERLOADED`."),
-  grace: duration("1ms", "10s", "300ms").describe(
-    "Between SIGINT and SIGKILL for a run that must end.",
-  ),
-});
+const notation = z
+  .strictObject({
+    binary: path.describe("The Notation CLI, 1.3.2 or newer."),
+    pluginDirectory: path
+      .optional()
+      .describe("Holds `plugins/<name>/notation-<name>`; Notation's own library directory."),
+    plugins: z
+      .array(name)
+      .max(32)
+      .default(["com.amazonaws.signer.notation.plugin"])
+      .describe(
+        "Verification plugins that a signature may demand; any other is refused before anything is started.",
+      ),
+    pluginConfig: pluginConfig.default({}).describe("Handed to the plugins, name and value."),
+    concurrency: count(1, 256)
+      .default(2 * availableParallelism())
+      .meta({ description: "Notation runs at once.", defaultText: "twice the processors" }),
+    maxWaiting: count(1, 100_000)
+      .default(2000)
+      .describe("Runs that may wait; one more is `OVERLOADED`."),
+    grace: duration({
+      least: "1ms",
+      most: "10s",
+      fallback: "300ms",
+      meaning: "Between SIGINT and SIGKILL for a run that must end.",
+    }),
+  })
+  .superRefine(
+    ({ plugins, pluginDirectory, pluginConfig: handed }, context) => {
+      const isUnused = plugins.length === 0;
+      if (isUnused && pluginDirectory !== undefined) {
+        const message = "has no effect while plugins is empty";
+        context.addIssue({ code: "custom", path: ["pluginDirectory"], message });
+      }
+      if (Object.keys(handed).length > 0 && (isUnused || pluginDirectory === undefined)) {
+        const message = "has no effect without plugins and a pluginDirectory that holds them";
+        context.addIssue({ code: "custom", path: ["pluginConfig"], message });
+      }
+    },
+    { when: areSound(["plugins", "pluginDirectory", "pluginConfig"]) },
+  );
 
 const verification = z.strictObject({
-  deadline: duration("200ms", "5m", "10s").describe(
-    "Of one verification. Longer than a request's: a caller who gives up does not stop it, and its result answers the retry.",
-  ),
+  deadline: duration({
+    least: "200ms",
+    most: "5m",
+    fallback: "10s",
+    meaning:
+      "Of one verification. Longer than a request's: a caller who gives up does not stop it, and its result answers the retry.",
+  }),
   concurrency: count(1, 1000)
     .default(32)
     .describe("Images of one registry that are verified at once; the others wait their turn."),
   maxSignatures: count(1, 100).default(10).describe("Signatures of one image that are looked at."),
-  maxEnvelope: size("1KiB", "32MiB", "1MiB").describe("Bytes of one signature envelope."),
+  maxEnvelope: size({
+    least: "1KiB",
+    most: "32MiB",
+    fallback: "1MiB",
+    meaning: "Bytes of one signature envelope.",
+  }),
   maxWaiting: count(1, 100_000)
     .default(2000)
     .describe("Keys that may wait over all requests; one more is `OVERLOADED`."),
 });
 
 const cache = z.strictObject({
-  verified: duration("1s", "24h", "5m").describe(
-    "Life of a positive verdict; part of the revocation window.",
-  ),
-  rejected: duration("1s", "1h", "30s").describe(
-    "Life of a rejection: how long a new signature may go unseen.",
-  ),
-  tags: duration("100ms", "5m", "5s").describe("How long a moved tag may go unseen."),
+  verified: duration({
+    least: "1s",
+    most: "24h",
+    fallback: "5m",
+    meaning: "Life of a positive verdict; part of the revocation window.",
+  }),
+  rejected: duration({
+    least: "1s",
+    most: "1h",
+    fallback: "30s",
+    meaning: "Life of a rejection: how long a new signature may go unseen.",
+  }),
+  tags: duration({
+    least: "100ms",
+    most: "5m",
+    fallback: "5s",
+    meaning: "How long a moved tag may go unseen.",
+  }),
   maxVerdicts: count(1, 10_000_000).default(20_000).describe("Verdicts kept."),
-  maxVerdictBytes: size("64KiB", "16GiB", "64MiB").describe("Bytes of the verdicts kept."),
+  maxVerdictBytes: size({
+    least: "64KiB",
+    most: "16GiB",
+    fallback: "64MiB",
+    meaning: "Bytes of the verdicts kept.",
+  }),
   maxTags: count(1, 10_000_000).default(20_000).describe("Tags kept."),
-  maxEvidence: size("64KiB", "16GiB", "64MiB").describe(
-    "Bytes of subjects, signature manifests and envelopes kept.",
-  ),
+  maxEvidence: size({
+    least: "64KiB",
+    most: "16GiB",
+    fallback: "64MiB",
+    meaning: "Bytes of subjects, signature manifests and envelopes kept.",
+  }),
 });
 
-const credentials = z.union([
-  z.strictObject({ anonymous: z.literal(true) }),
-  z.strictObject({ usernameFile: path, passwordFile: path }),
-  z.strictObject({ dockerConfig: path }),
-]);
+const credentials = z.union(
+  [
+    z.strictObject({ anonymous: z.literal(true) }),
+    z.strictObject({ usernameFile: path, passwordFile: path }),
+    z.strictObject({ dockerConfig: path }),
+  ],
+  { error: "is {anonymous: true}, {usernameFile, passwordFile} or {dockerConfig}" },
+);
 
 const registry = z
   .strictObject({
-    host: host.describe(
-      "`host[:port]`, as normalised image names have it; Docker Hub is `docker.io`.",
-    ),
-    endpoint: z
-      .url({ protocol: /^https?$/ })
-      .optional()
-      .describe("Where it answers, when that is not `https://<host>`."),
+    host: host
+      .refine(
+        (text) => text !== "index.docker.io",
+        "is docker.io, as normalised image names have it",
+      )
+      .describe("`host[:port]`, as normalised image names have it; Docker Hub is `docker.io`."),
+    endpoint: endpoint.optional().describe("Where it answers, when that is not `https://<host>`."),
     plainHttp: z.boolean().default(false).describe("Plain HTTP. For tests and nothing else."),
     ca: path
       .optional()
@@ -183,7 +275,7 @@ const registry = z
       .default([])
       .describe("Hosts that blobs may be redirected to. They see no credentials."),
     allowedAddresses: z
-      .array(z.union([z.cidrv4(), z.cidrv6()]))
+      .array(z.union([z.cidrv4(), z.cidrv6()], { error: "is a CIDR, such as 10.0.0.0/8" }))
       .max(64)
       .default([])
       .describe(
@@ -193,13 +285,17 @@ const registry = z
     maxWaiting: count(1, 100_000)
       .default(1000)
       .describe("Requests that may wait; one more is `OVERLOADED`."),
-    requestTimeout: duration("10ms", "60s", "5s").describe(
-      "Of one request, from its first byte to its answer's last.",
-    ),
+    requestTimeout: duration({
+      least: "10ms",
+      most: "60s",
+      fallback: "5s",
+      meaning: "Of one request, from its first byte to its answer's last.",
+    }),
   })
   .refine(({ plainHttp, ca }) => !plainHttp || ca === undefined, {
     path: ["ca"],
     message: "has no effect with plainHttp",
+    when: areSound(["plainHttp", "ca"]),
   })
   .refine(
     ({ endpoint, plainHttp }) =>
@@ -207,12 +303,29 @@ const registry = z
     {
       path: ["endpoint"],
       message: "is https://, or http:// together with plainHttp: true",
+      when: areSound(["endpoint", "plainHttp"]),
     },
-  )
-  .refine(({ endpoint }) => endpoint === undefined || new URL(endpoint).pathname === "/", {
-    path: ["endpoint"],
-    message: "has no path",
-  });
+  );
+
+const registries = z
+  .array(registry)
+  .min(1)
+  .max(1000)
+  .superRefine(
+    (entries, context) => {
+      const seen = new Set<string>();
+      for (const [index, entry] of entries.entries()) {
+        if (seen.has(entry.host)) {
+          context.addIssue({ code: "custom", path: [index, "host"], message: "stands twice" });
+        }
+        seen.add(entry.host);
+      }
+    },
+    { when: areSound(["host"], 1) },
+  );
+
+/** What the requests of a registry may take unless the configuration says so. */
+const REQUEST_TIMEOUT_MS = 5000;
 
 /** The whole configuration file. Its output is the only `Config`; unknown members are errors at every level. */
 export const schema = z
@@ -228,11 +341,7 @@ export const schema = z
       ),
     verification: verification.prefault({}),
     cache: cache.prefault({}),
-    registries: z
-      .array(registry)
-      .min(1)
-      .max(1000)
-      .describe("Registries that may be asked; any other is refused."),
+    registries: registries.describe("Registries that may be asked; any other is refused."),
     mutation: z
       .strictObject({
         keepTag: z
@@ -250,26 +359,35 @@ export const schema = z
       })
       .prefault({}),
   })
-  .superRefine(({ server: { deadline }, verification: work, registries }, context) => {
-    if (work.deadline <= deadline) {
-      context.addIssue({
-        code: "custom",
-        path: ["verification", "deadline"],
-        message: "is longer than server.deadline, so that a late result answers the retry",
-      });
-    }
-    const seen = new Set<string>();
-    for (const [index, entry] of registries.entries()) {
-      if (seen.has(entry.host)) {
+  .refine(({ server: { deadline }, verification: work }) => work.deadline > deadline, {
+    path: ["verification", "deadline"],
+    message: "is longer than server.deadline, so that a late result answers the retry",
+    when: areSound(["server", "verification"]),
+  })
+  .refine(
+    ({ server: { address: own }, admin: { address: other } }) =>
+      // Port 0 is another one for each.
+      own !== other || portOf(own) === 0,
+    {
+      path: ["admin", "address"],
+      message: "is the address of server.address",
+      when: areSound(["server", "admin"]),
+    },
+  )
+  .superRefine(
+    ({ verification: { deadline }, registries: entries }, context) => {
+      for (const [index, { requestTimeout }] of entries.entries()) {
+        // The default is cut short without a word; what somebody wrote down should have an effect.
+        if (requestTimeout <= deadline || requestTimeout === REQUEST_TIMEOUT_MS) continue;
         context.addIssue({
           code: "custom",
-          path: ["registries", index, "host"],
-          message: "stands twice",
+          path: ["registries", index, "requestTimeout"],
+          message: "has no effect beyond verification.deadline, which ends every request",
         });
       }
-      seen.add(entry.host);
-    }
-  });
+    },
+    { when: areSound(["verification", "registries"]) },
+  );
 
 export type Config = z.output<typeof schema>;
 export type RegistryConfig = Config["registries"][number];

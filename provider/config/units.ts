@@ -16,46 +16,51 @@ const SIZE: ReadonlyMap<string, number> = new Map([
   ["GiB", 1024 ** 3],
 ]);
 
-/** At most 15 characters, so that the number is exact enough and no pattern runs long. */
-const AMOUNT = /^(?<amount>\d{1,9}(?:\.\d{1,3})?)(?<unit>[A-Za-z]{1,3})$/;
+/** A decimal number of so few digits that it is exact enough. */
+const AMOUNT = "(?<amount>\\d{1,9}(?:\\.\\d{1,3})?)";
 
 function read(text: string, units: ReadonlyMap<string, number>): number | undefined {
-  const { amount, unit } = AMOUNT.exec(text)?.groups ?? {};
+  const { amount, unit } = patternOf(units).exec(text)?.groups ?? {};
   const factor = units.get(unit ?? "");
   return factor === undefined ? undefined : Number(amount) * factor;
+}
+
+const patternOf = (units: ReadonlyMap<string, number>): RegExp =>
+  new RegExp(`^${AMOUNT}(?<unit>${[...units.keys()].join("|")})$`);
+
+/** What a quantity may be, each end with its unit, and what it means. */
+interface Range {
+  readonly least: string;
+  readonly most: string;
+  readonly fallback: string;
+  /** A sentence for the manual; the range is put behind it. */
+  readonly meaning: string;
 }
 
 /** A number with a unit: a schema from its text to the number in the smallest unit. */
 function quantity(
   units: ReadonlyMap<string, number>,
   what: string,
-  least: string,
-  most: string,
-  fallback: string,
+  { least, most, fallback, meaning }: Range,
 ) {
   const [min = 0, max = 0] = [read(least, units), read(most, units)];
-  const names = [...units.keys()].join(", ");
-  const parse = z.string().transform((text, context) => {
-    const value = read(text, units);
-    if (value === undefined) {
-      context.addIssue(`is ${what} with a unit (${names}), such as ${fallback}`);
+  const example = `is ${what} with a unit (${[...units.keys()].join(", ")}), such as ${fallback}`;
+  return z
+    .string({ error: ({ input }) => (input === undefined ? undefined : example) })
+    .transform((text, context) => {
+      const value = read(text, units);
+      if (value !== undefined && value >= min && value <= max) return Math.round(value);
+      context.addIssue(value === undefined ? example : `is ${what} from ${least} to ${most}`);
       return z.NEVER;
-    }
-    if (value < min || value > max) {
-      context.addIssue(`is ${what} from ${least} to ${most}`);
-      return z.NEVER;
-    }
-    return Math.round(value);
-  });
-  return parse.prefault(fallback);
+    })
+    .prefault(fallback)
+    .describe(`${meaning} ${capitalised(what)} from ${least} to ${most}.`);
 }
+
+const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** A duration such as `1.8s`, in milliseconds. A number without a unit is refused: nobody knows which was meant. */
-export function duration(least: string, most: string, fallback: string) {
-  return quantity(TIME, "a duration", least, most, fallback);
-}
+export const duration = (range: Range) => quantity(TIME, "a duration", range);
 
 /** A size such as `64KiB`, in bytes. */
-export function size(least: string, most: string, fallback: string) {
-  return quantity(SIZE, "a size", least, most, fallback);
-}
+export const size = (range: Range) => quantity(SIZE, "a size", range);

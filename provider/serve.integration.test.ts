@@ -1,0 +1,223 @@
+// The composition root in this process: what it leaves behind when it fails, and when it must end at once.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test, type TestContext } from "node:test";
+import { stringify } from "yaml";
+import { createCaller } from "../testing/gatekeeper/caller.ts";
+import { createAuthorities } from "../testing/gatekeeper/certificates.ts";
+import { createFakeNotation } from "../testing/notation/fake-notation.ts";
+import { silent } from "../testing/registry/answers.ts";
+import { startUnruly } from "../testing/registry/unruly.ts";
+import { createAuthority } from "../testing/signing/authority.ts";
+import { statement, writeTrust } from "../testing/signing/trust.ts";
+import { loadConfig } from "./config/load.ts";
+import { serve } from "./serve.ts";
+import type { Log } from "./telemetry/log.ts";
+
+/** A log that keeps its messages. */
+function createLines(): { readonly log: Log; readonly lines: readonly string[] } {
+  const lines: string[] = [];
+  const write = (message: string): void => void lines.push(message);
+  const log: Log = {
+    debug: write,
+    info: write,
+    warn: write,
+    error: write,
+    decisions: () => undefined,
+    pins: () => undefined,
+    dropped: () => 0,
+    close: async () => undefined,
+  };
+  return { log, lines };
+}
+
+/** A configuration with its files on disk; the registry never answers. */
+async function prepare(
+  t: TestContext,
+  change: Readonly<Record<string, unknown>> = {},
+  registryChange: Readonly<Record<string, unknown>> = {},
+) {
+  const directory = await mkdtemp(join(tmpdir(), "serve-"));
+  t.after(async () => await rm(directory, { recursive: true, force: true }));
+  const registry = await startUnruly({});
+  t.after(async () => await registry[Symbol.asyncDispose]());
+  registry.on(/./, silent());
+  const notation = await createFakeNotation();
+  t.after(async () => await notation[Symbol.asyncDispose]());
+  const authorities = await createAuthorities();
+  const { root } = await createAuthority({ name: "trusted" });
+  writeTrust(join(directory, "trust"), {
+    statements: [statement()],
+    stores: { "ca:example": [root] },
+  });
+  const files = new Map([
+    ["tls.crt", authorities.serving.cert],
+    ["tls.key", authorities.serving.key],
+    ["ca.crt", authorities.gatekeeper.ca],
+    [
+      "provider.yaml",
+      stringify({
+        server: {
+          address: "127.0.0.1:0",
+          tls: { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" },
+          deadline: "30s",
+          drainDelay: "0ms",
+        },
+        admin: { address: "127.0.0.1:0" },
+        trust: { directory: "trust" },
+        notation: { binary: notation.path },
+        runtimeDirectory: "run",
+        verification: { deadline: "5m" },
+        registries: [
+          {
+            host: registry.host,
+            plainHttp: true,
+            allowedAddresses: ["127.0.0.0/8"],
+            requestTimeout: "60s",
+            ...registryChange,
+          },
+        ],
+        ...change,
+      }),
+    ],
+  ]);
+  for (const [name, text] of files) await writeFile(join(directory, name), text);
+  const loaded = loadConfig(join(directory, "provider.yaml"));
+  assert.ok("config" in loaded, JSON.stringify(loaded));
+  const left = async (): Promise<readonly string[]> => await readdir(join(directory, "run"));
+  return { config: loaded.config, registry, authorities, left, directory };
+}
+
+test("T-56 what is under way when a fault is not caught is answered as undecided at once, and nothing is left", async (t) => {
+  const { config, registry, authorities, left } = await prepare(t);
+  const { log } = createLines();
+  const { url, admin, abort } = await serve(config, log);
+  t.after(async () => await abort());
+  const { ca, gatekeeper } = authorities;
+  const caller = createCaller({ url, ca, cert: gatekeeper.cert, key: gatekeeper.key });
+  t.after(async () => await caller.close());
+  const key = `${registry.host}/app:v1`;
+  const asked = caller.ask([key]);
+  await registry.seen(/./);
+  assert.notDeepEqual(await left(), []);
+  const ended = abort();
+  const { status, response } = await asked;
+  assert.equal(status, 200);
+  assert.deepEqual(response.response.items, []);
+  assert.match(response.response.systemError ?? "", new RegExp(`^${key}: SHUTTING_DOWN: `));
+  await ended;
+  assert.deepEqual(await left(), []);
+  await assert.rejects(fetch(`${admin}/livez`));
+});
+
+test("T-56 a fault that nobody caught ends the process with 1, after an answer to what is under way, and its text is nowhere", async (t) => {
+  const { registry, authorities, left, directory } = await prepare(t);
+  const plant = 'process.on("SIGUSR2", () => { throw new Error("hunter2"); });';
+  const child = spawn(
+    process.execPath,
+    [
+      "--import",
+      `data:text/javascript,${encodeURIComponent(plant)}`,
+      new URL("main.ts", import.meta.url).pathname,
+      "serve",
+      "--config",
+      join(directory, "provider.yaml"),
+    ],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  t.after(() => child.kill("SIGKILL"));
+  const exited = once(child, "exit");
+  const lines: string[] = [];
+  const ready = Promise.withResolvers<string>();
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      lines.push(line);
+      const url = /"url":"(?<url>[^"]+)".*"msg":"ready"/.exec(line)?.groups?.["url"];
+      if (url !== undefined) ready.resolve(url);
+    });
+  }
+  const { ca, gatekeeper } = authorities;
+  const url = await ready.promise;
+  const caller = createCaller({ url, ca, cert: gatekeeper.cert, key: gatekeeper.key });
+  t.after(async () => await caller.close());
+  const key = `${registry.host}/app:v1`;
+  const asked = caller.ask([key]);
+  await registry.seen(/./);
+  child.kill("SIGUSR2");
+  const { response } = await asked;
+  assert.match(response.response.systemError ?? "", /: SHUTTING_DOWN: /);
+  assert.deepEqual(await exited, [1, null]);
+  assert.deepEqual(await left(), []);
+  const log = lines.join("\n");
+  assert.match(log, /"msg":"the process failed"/);
+  assert.doesNotMatch(log, /hunter2/);
+});
+
+test("stopping twice is stopping once, and a stopped service is not ready", async (t) => {
+  const { config, left } = await prepare(t);
+  const { stop, abort, checks } = await serve(config, createLines().log);
+  const ends = [stop(), stop(), abort()];
+  assert.deepEqual(
+    checks().filter(({ ok }) => !ok),
+    [{ name: "serving", ok: false, detail: "shutting down" }],
+  );
+  await Promise.all(ends);
+  assert.deepEqual(await left(), []);
+});
+
+test("a start whose second address is taken ends what it had begun", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.after(() => other.close());
+  const address = other.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const { config, left } = await prepare(t, { admin: { address: `127.0.0.1:${address.port}` } });
+  await assert.rejects(serve(config, createLines().log), { code: "EADDRINUSE" });
+  assert.deepEqual(await left(), []);
+});
+
+for (const { name, change, registry, message } of [
+  {
+    name: "a registry's CA that is not there",
+    change: {},
+    registry: { plainHttp: false, ca: "gone.crt" },
+    message: /^the ca of registry \S+ cannot be read: \/.*\/gone\.crt \(ENOENT\)$/,
+  },
+  {
+    name: "a registry's CA that is no certificate",
+    change: {},
+    registry: { plainHttp: false, ca: "provider.yaml" },
+    message: /^the ca of registry \S+ holds no certificate: /,
+  },
+  {
+    name: "a serving key that is another file",
+    change: {
+      server: {
+        address: "127.0.0.1:0",
+        tls: { certificate: "tls.crt", key: "ca.crt", clientCA: "ca.crt" },
+      },
+    },
+    registry: { requestTimeout: "5s" },
+    message: /^the key, or a certificate behind the serving certificate, is broken$/,
+  },
+]) {
+  test(`a start with ${name} fails in a sentence, and leaves nothing`, async (t) => {
+    const { config, left } = await prepare(t, change, registry);
+    await assert.rejects(serve(config, createLines().log), { message });
+    assert.deepEqual(await left(), []);
+  });
+}
+
+test("F-44 what the trust directory says at the start stands in the log", async (t) => {
+  const { config } = await prepare(t);
+  const { log, lines } = createLines();
+  const { abort } = await serve(config, log);
+  await abort();
+  assert.ok(lines.includes("a trust policy is in force"));
+});
