@@ -129,7 +129,8 @@ export async function coldRate(setting: Setting, progress: (text: string) => voi
       measured: `${best.perSecond.toFixed(0)}/s, ${(share * 100).toFixed(0)} % of bare; p50 ${best.p50.toFixed(0)} ms, p95 ${best.p95.toFixed(0)} ms`,
       target: "≥ 75 % of bare",
       met: share >= 0.75,
-      limit: "both cores, shared with registry and caller: 12 of some 19 ms of processor time an image are Notation's own",
+      limit:
+        "both cores, shared with registry and caller: 12 of some 19 ms of processor time an image are Notation's own",
     },
     {
       id: "memory",
