@@ -118,12 +118,15 @@ test("T-56 what is under way when a fault is not caught is answered as undecided
 
 test("T-56 a fault that nobody caught ends the process with 1, after an answer to what is under way, and its text is nowhere", async (t) => {
   const { registry, authorities, left, directory } = await prepare(t);
-  const plant = 'process.on("SIGUSR2", () => { throw new Error("hunter2"); });';
+  // A fault of the process itself, as no request can make one; its text may quote anything.
+  const plant = join(directory, "plant.mjs");
+  const text = 'process.on("SIGUSR2", () => { throw new Error("hunter2"); });';
+  await writeFile(plant, text);
   const child = spawn(
     process.execPath,
     [
       "--import",
-      `data:text/javascript,${encodeURIComponent(plant)}`,
+      plant,
       new URL("main.ts", import.meta.url).pathname,
       "serve",
       "--config",
