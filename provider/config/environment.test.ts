@@ -26,6 +26,8 @@ for (const { options, problems } of [
 
 for (const { flag, isRefused } of [
   { flag: "--inspect-brk=0.0.0.0", isRefused: true },
+  { flag: "--inspect", isRefused: true },
+  { flag: "--inspect-port=9229", isRefused: false },
   { flag: "--tls-keylog=/tmp/keys", isRefused: true },
   { flag: "--insecure-http-parser", isRefused: true },
   { flag: "--tls-min-v1.1", isRefused: true },

@@ -15,7 +15,8 @@ const HARMLESS =
   /^--(?:max-(?:old|semi)-space-size(?:-percentage)?=\d+|(?:no-)?warnings|enable-source-maps|disable-proto=delete|no-addons|disable-sigusr1|unhandled-rejections=strict|report-on-fatalerror|report-exclude-env|report-exclude-network)$/;
 
 /** Flags of the command line that lay open what TLS hides, or the process itself. */
-const OPENING = /^--(?:inspect|tls-keylog|insecure-http-parser|tls-min-v1\.[01]$)/;
+const OPENING =
+  /^--(?:inspect(?:-brk|-wait)?|tls-keylog|insecure-http-parser|tls-min-v1\.[01])(?:=|$)/;
 
 /**
  * What the process was started with that would make the promises about TLS and credentials void.

@@ -104,7 +104,7 @@ const WRONG: readonly {
   },
   {
     name: "T-36 a switch that makes a plugin log what it sends",
-    change: { notation: { pluginConfig: { "aws-debug": "true" } } },
+    change: { notation: { pluginDirectory: "/p", pluginConfig: { "aws-debug": "true" } } },
     path: "notation.pluginConfig",
   },
   {
@@ -333,25 +333,46 @@ for (const { member, text, isGood } of [
     ));
 }
 
-const NOT_YAML = [
-  { name: "a member that stands twice", text: "trust: {directory: a}\ntrust: {directory: b}\n" },
-  { name: "an alias", text: "trust: &x {directory: a}\nnotation: *x\n" },
+/** Each would be a configuration, were it not for its form. */
+const FORMS = [
+  { name: "a member that stands twice", text: `${stringify(LEAST)}trust: {directory: b}\n` },
+  {
+    name: "an alias",
+    text: `${stringify({ ...LEAST, trust: undefined })}trust: &x {directory: a}\nadmin: *x\n`,
+  },
+  {
+    name: "a tag of another language",
+    text: withMembers({}).replace("directory: ", "directory: !!js/function "),
+  },
+  { name: "a document after the first", text: `${stringify(LEAST)}---\n${stringify(LEAST)}` },
+  {
+    name: "T-45 a member that JavaScript would swallow",
+    text: withMembers({ notation: { pluginDirectory: "/p", pluginConfig: { a: "b" } } }).replace(
+      "a: b",
+      "__proto__: b",
+    ),
+  },
+  { name: "a key that is a list", text: `${stringify(LEAST)}? [a]\n: b\n` },
+  { name: "brackets that do not end", text: `${stringify(LEAST)}log: {level: [` },
+  { name: "a nest without end", text: `${stringify(LEAST)}log: ${"[".repeat(20_000)}` },
   { name: "a list", text: "- a\n" },
   { name: "nothing", text: "" },
-  { name: "a merge key", text: "trust: {<<: {directory: a}}\n" },
-  { name: "T-45 a member that JavaScript would swallow", text: "trust: {__proto__: {a: 1}}\n" },
-  { name: "a key that is a list", text: "? [a]\n: b\n" },
-  { name: "a nest without end", text: `a: ${"[".repeat(20_000)}` },
-  { name: "brackets that do not end", text: "trust: {directory: [" },
-  { name: "a tag of another language", text: "trust: !!js/function x\n" },
-  {
-    name: "a document after the first",
-    text: "trust: {directory: a}\n---\ntrust: {directory: b}\n",
-  },
 ];
-for (const { name, text } of NOT_YAML) {
-  test(`${name} is no configuration`, () => assert.notDeepEqual(pathsOf(text), []));
+for (const { name, text } of FORMS) {
+  test(`${name} is a problem of the file's form, and the only one`, () => {
+    const paths = pathsOf(text);
+    assert.ok(paths.length > 0 && paths.length <= 10);
+    assert.deepEqual(new Set(paths), new Set(["file"]));
+  });
 }
+
+test("a merge key is a member like any other, and no member of the configuration", () => {
+  const text = withMembers({}).replace(
+    "directory: trust",
+    "directory: trust\n  <<: {rereadEvery: 1s}",
+  );
+  assert.deepEqual(pathsOf(text), ["trust.<<"]);
+});
 
 test("T-23 no text makes the reader throw", () => {
   fc.assert(

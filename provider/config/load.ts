@@ -49,7 +49,8 @@ export function parseConfig(text: string): Loaded {
     stringKeys: true,
     lineCounter: lines,
     uniqueKeys: true,
-    logLevel: "silent",
+    // With "silent" a second document would be no error.
+    logLevel: "error",
   });
   const lineAt = (offset: number): number => lines.linePos(offset).line;
   const problems = [...formProblems(document, lineAt)];

@@ -34,6 +34,7 @@ const JOB =
 
 const authority = await createAuthority({ name: "Example root", intermediate: true });
 const signer = await authority.issue({ commonName: "release", organization: "Example, Inc." });
+const broken = await brokenEnvelopes(subject);
 const signedAt = new Date("2026-11-02T10:00:00.900Z");
 const expiry = new Date("2038-01-02T10:00:00Z");
 const good: EnvelopeOptions = { signer, subject, signedAt };
@@ -134,7 +135,6 @@ for (const { name, options, want } of claims) {
 
 // The codes of what Notation refuses as well, and of what only we refuse. The integration test holds the same table
 // against Notation.
-const broken = await brokenEnvelopes(subject);
 for (const { name, mediaType, bytes, vetted } of broken.cases) {
   test(`${vetted ? "refuses" : "leaves to Notation"}: ${name}`, () => {
     const read = readEnvelope(mediaType, bytes);

@@ -62,8 +62,16 @@ writeTrust(trusting, {
   stores: { "ca:example": [authority.root], "signingAuthority:example": [authority.root] },
 });
 
-for (const keyType of ["P-256", "P-384", "P-521", "RSA-2048", "RSA-3072"] as const) {
-  const signer = await authority.issue({ commonName: "signer", keyType });
+// Everything that is awaited comes before the first test: the runner calls `after` whenever all tests it knows of are
+// done, and the making of a key may take longer than they do.
+const signers = await Promise.all(
+  (["P-256", "P-384", "P-521", "RSA-2048", "RSA-3072"] as const).map((keyType) =>
+    authority.issue({ commonName: "signer", keyType }),
+  ),
+);
+const broken = await brokenEnvelopes(subject);
+
+for (const signer of signers) {
   for (const scheme of ["notary.x509", "notary.x509.signingAuthority"] as const) {
     for (const [mediaType, seal] of [
       [JWS, jws],
@@ -81,7 +89,6 @@ for (const keyType of ["P-256", "P-384", "P-521", "RSA-2048", "RSA-3072"] as con
   }
 }
 
-const broken = await brokenEnvelopes(subject);
 const config = join(directory, "broken");
 writeTrust(config, broken.trust);
 for (const { name, mediaType, bytes, notation } of broken.cases) {

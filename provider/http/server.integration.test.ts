@@ -16,6 +16,7 @@ import type { CertificateState } from "./server.ts";
 
 const authorities = await createAuthorities();
 const stranger = await createGatekeeperAuthority();
+const other = await issueServing(authorities.provider);
 const DAY = 86_400_000;
 
 /** A clock that a test moves. */
@@ -321,7 +322,6 @@ test("files are read when they change, without being told", async () => {
   socket.destroy();
 });
 
-const other = await issueServing(authorities.provider);
 const { serving } = authorities;
 const broken = [
   { title: "a key of another pair", files: { serving: { ...serving, key: other.key } } },

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import pino from "pino";
 import type { Decision, Pin } from "../verify/decision.ts";
 import { quote, quoteKey } from "./line.ts";
@@ -85,6 +86,7 @@ export interface LogOptions {
   readonly destination?: Destination;
 }
 
+const STANDARD_OUTPUT = 1;
 /** Bytes of lines that wait to be written: some ten thousand decisions. Beyond them lines are dropped and counted. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
 /** Decisions wait for others until there are so many characters, or so many milliseconds have passed. */
@@ -154,7 +156,7 @@ export function createLog({ level, destination }: LogOptions): Log {
 /** Standard output, never waited for. @param onDrop is told how many lines were dropped */
 function createOutput(onDrop: (lines: number) => void): Destination {
   const output = pino.destination({
-    fd: 1,
+    fd: STANDARD_OUTPUT,
     sync: false,
     maxLength: BUFFER_BYTES,
     // With none, `flush` says that all is written when nothing is.
@@ -177,9 +179,14 @@ function createOutput(onDrop: (lines: number) => void): Destination {
     if (batch !== "") output.write(batch);
     batch = "";
   };
+  // A write that is only begun as the process ends may be cancelled: the last lines go out before it does.
   const sendAtExit = (): void => {
-    send();
     output.flushSync();
+    try {
+      if (batch !== "") writeSync(STANDARD_OUTPUT, batch);
+    } catch {
+      // Nobody reads, and there is nobody left to tell.
+    }
   };
   process.once("exit", sendAtExit);
 
