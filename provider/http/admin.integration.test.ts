@@ -113,6 +113,7 @@ test("scrapes at the same time share one text, later ones do not", async (t) => 
   });
   // Two requests that arrive as one piece.
   const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
   t.after(() => socket.destroy());
   socket.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2));
   await scraped.promise;
@@ -148,6 +149,7 @@ test("closing does not wait for those who hold a connection", async () => {
   });
   const { port } = await admin.listen();
   const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
   await once(socket, "connect");
   socket.write("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
   await once(socket, "data");

@@ -289,6 +289,7 @@ for (const { name, text, status } of early) {
 
 test("a connection that was opened ahead of its request is not cut as a slow one", async (t) => {
   const socket = connect(tls());
+  socket.on("error", () => {});
   t.after(() => socket.destroy());
   await once(socket, "secureConnect");
   // Time passes on the server: another connection, opened later, has run into the time-out for headers.

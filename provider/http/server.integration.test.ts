@@ -39,9 +39,13 @@ const tls = ({ port }: Service, more: ConnectionOptions = {}): ConnectionOptions
   ...more,
 });
 
-/** A connection of the genuine caller on which nothing is asked. */
-async function openIdle(t: Disposables, service: Service): Promise<TLSSocket> {
-  const socket = connect(tls(service));
+/** A connection of the genuine caller on which nothing is asked. The service may cut it as the test ends. */
+async function openIdle(
+  t: Disposables,
+  service: Service,
+  more: ConnectionOptions = {},
+): Promise<TLSSocket> {
+  const socket = connect(tls(service, more));
   t.after(() => socket.destroy());
   socket.on("error", () => {});
   await once(socket, "secureConnect");
@@ -150,9 +154,7 @@ for (const { before, change } of versions) {
 
 test("HTTP/2 is not offered", async (t) => {
   await using service = await startService({ authorities });
-  const socket = connect(tls(service, { ALPNProtocols: ["h2", "http/1.1"] }));
-  t.after(() => socket.destroy());
-  await once(socket, "secureConnect");
+  const socket = await openIdle(t, service, { ALPNProtocols: ["h2", "http/1.1"] });
   assert.equal(socket.alpnProtocol, "http/1.1");
 });
 
@@ -306,7 +308,7 @@ test("T-66 F-30 certificate, key and client CA rotated 100 times under load: no 
   assert.equal(service.server.certificates().problem, undefined);
 });
 
-test("files are read when they change, without being told", async () => {
+test("files are read when they change, without being told", async (t) => {
   const changed = Promise.withResolvers<CertificateState>();
   await using service = await startService({ authorities, onChange: changed.resolve });
   const serving = await issueServing(authorities.provider, {
@@ -316,10 +318,8 @@ test("files are read when they change, without being told", async () => {
   const state = await changed.promise;
   assert.equal(state.problem, undefined);
   assert.ok(state.notAfter.getTime() > Date.now() + 41 * DAY);
-  const socket = connect(tls(service));
-  await once(socket, "secureConnect");
+  const socket = await openIdle(t, service);
   assert.equal(new Date(socket.getPeerCertificate().valid_to).getTime(), state.notAfter.getTime());
-  socket.destroy();
 });
 
 const { serving } = authorities;
@@ -423,17 +423,13 @@ test("T-66 an answer that was being made when the CA changed closes its connecti
 test("T-66 no TLS session is resumed, so that no certificate of the past is believed", async (t) => {
   await using service = await startService({ authorities });
   const sessions: Buffer[] = [];
-  const first = connect(tls(service));
-  t.after(() => first.destroy());
+  const first = await openIdle(t, service);
   first.on("session", (session) => sessions.push(session));
-  await once(first, "secureConnect");
   first.write("POST /validate HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
   await once(first, "data");
   const session = sessions.at(-1) ?? first.getSession();
   assert.ok(session);
-  const second = connect(tls(service, { session }));
-  t.after(() => second.destroy());
-  await once(second, "secureConnect");
+  const second = await openIdle(t, service, { session });
   assert.equal(second.isSessionReused(), false);
 });
 
