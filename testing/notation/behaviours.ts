@@ -57,9 +57,10 @@ export const LEAVES_A_CHILD = `sleep 1000 &
 echo "$$ $!" > "$here/pids.new"; mv "$here/pids.new" "$here/pids"
 ${SUCCEEDS}`;
 
-/** Shell: says that it verified and ends, while a child in a session of its own holds the pipes. */
-export const LEAVES_A_SESSION = `setsid sleep 1000 &
-echo "$!" > "$here/pids.new"; mv "$here/pids.new" "$here/pids"
+/** Shell: says that it verified and ends, once a child has a session of its own and holds the pipes. */
+export const LEAVES_A_SESSION = `export here
+setsid sh -c 'echo "$$" > "$here/pids.new"; mv "$here/pids.new" "$here/pids"; exec sleep 1000' &
+until [ -e "$here/pids" ]; do sleep 0.01; done
 ${SUCCEEDS}`;
 
 /** Shell: writes arguments and environment as the system shows them to others, then verifies. */
