@@ -1,7 +1,6 @@
 // The whole service as a process of its own: real registry, real Notation, real mutual TLS.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-
 import { readFileSync } from "node:fs";
 import {
   chmod,
@@ -49,6 +48,9 @@ const ask = async (provider: RunningProvider, keys: readonly string[], path = "/
   const { response } = await provider.caller().ask(keys, { path });
   return response.response;
 };
+
+/** Rounds of the test that ends a provider at points of a batch. */
+const POINTS = 10;
 
 /** Runs the command line to its end. */
 const run = async (...args: string[]) => await runWith({}, ...args);
@@ -380,6 +382,69 @@ suite("the service", () => {
     assert.match(provider.log.at(-1) ?? "", /"msg":"ended"/);
   });
 
+  test("F-33 SIGTERM at any point of a cold batch: it is answered whole or never taken, and nothing is left", async (t) => {
+    const images = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => await push(`point${index}/app`, "good")),
+    );
+    const keys = images.map(({ name, subject }) => `${name}@${subject.digest}`);
+    for (let round = 0; round < POINTS; round += 1) {
+      const provider = await start(t, {
+        overrides: { server: { drainDelay: "50ms" }, log: { level: "debug" } },
+      });
+      const asking = codes(provider, keys).catch((error: unknown) => String(error));
+      // A batch takes some 200 ms here; the first points lie before its request is read.
+      const point = (round / POINTS) * 250 + Math.random() * (250 / POINTS);
+      await wait(point);
+      const children = (await readdir("/proc"))
+        .map(Number)
+        .filter((pid) => descendsFrom(pid, provider.pid));
+      process.kill(provider.pid, "SIGTERM");
+      const answer = await asking;
+      const what = `${point.toFixed(1)} ms: ${JSON.stringify(answer)}`;
+      if (typeof answer === "string") assert.match(answer, /ECONNREFUSED|ECONNRESET/, what);
+      else
+        for (const code of answer)
+          assert.ok(["verified", "TIMEOUT", "SHUTTING_DOWN"].includes(code), what);
+      await until(() => !isRunning(provider.pid) && !children.some(isRunning));
+      assert.match(provider.log.at(-1) ?? "", /"msg":"ended"/, what);
+    }
+  });
+
+  test("F-05 a registry that stops in the middle of its work costs its deadline, and is asked again when it goes on", async (t) => {
+    const stopped = await startOlareg();
+    t.after(async () => await stopped[Symbol.asyncDispose]());
+    const place = { registry: stopped, repository: "app" };
+    const keys: string[] = [];
+    for (const name of ["one", "two"]) {
+      const subject = await pushImage({ ...place, tag: name, content: name });
+      await attachSignature({
+        ...place,
+        subject,
+        mediaType: JWS,
+        envelope: jws({ signer, subject }),
+      });
+      keys.push(`${stopped.host}/app@${subject.digest}`);
+    }
+    const provider = await startProvider({
+      trust: await trustFor(),
+      registries: [{ host: stopped.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] }],
+      overrides: { server: { drainDelay: "0ms" } },
+    });
+    t.after(async () => await provider[Symbol.asyncDispose]());
+    const [warm = "", cold = ""] = keys;
+    assert.deepEqual(await codes(provider, [warm]), ["verified"]);
+    process.kill(stopped.pid, "SIGSTOP");
+    try {
+      const [kept, undecidedCode = ""] = await codes(provider, [warm, cold]);
+      assert.equal(kept, "verified", "what is known needs no registry");
+      assert.match(undecidedCode, /^(?:TIMEOUT|REGISTRY_UNREACHABLE)$/);
+    } finally {
+      process.kill(stopped.pid, "SIGCONT");
+    }
+    // The registry's circuit may be open for a moment.
+    while ((await codes(provider, [cold]))[0] !== "verified") await wait(20);
+  });
+
   test("verify on the command line says what the service says, and exits with 0 only if all are verified", async (t) => {
     const good = await push("cli/good", "good");
     const bare = await push("cli/bare");
@@ -482,6 +547,12 @@ suite("the service", () => {
 });
 
 /** Parent of a process. @see proc_pid_stat(5) */
+function descendsFrom(pid: number, ancestor: number): boolean {
+  const parent = parentOf(pid);
+  if (parent === undefined || parent <= 1) return false;
+  return parent === ancestor || descendsFrom(parent, ancestor);
+}
+
 function parentOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
