@@ -40,6 +40,7 @@ export async function createSetting(): Promise<Setting> {
       const { host } = options.registry ?? registry;
       return await startProvider({
         trust,
+        readsLog: false,
         registries: [{ host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] }],
         overrides: {
           ...options.overrides,
