@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 node_modules/.package-lock.json: package.json package-lock.json .npmrc
 	@echo "installing npm packages"
@@ -27,9 +27,30 @@ tools/bin/%: tools/%/go.mod tools/%/go.sum
 	@mkdir -p tools/bin
 	@cd tools/$* && CGO_ENABLED=0 go build -trimpath -o ../bin/$* "$$(go list tool)"
 
+# Kubernetes is one module of several programs, which want to be told their version.
+KUBERNETES := $(addprefix tools/bin/,kube-apiserver kube-controller-manager kube-scheduler kubectl)
+$(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
+	@echo "building $* (first time only)"
+	@mkdir -p tools/bin
+	@cd tools/kube && version="$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && \
+	  IFS=.v read -r _ major minor _ <<<"$$version" && package=k8s.io/component-base/version && \
+	  CGO_ENABLED=0 go build -trimpath -o ../bin/$* -ldflags "-s -w -X $$package.gitVersion=$$version \
+	    -X $$package.gitMajor=$$major -X $$package.gitMinor=$$minor" "k8s.io/kubernetes/cmd/$*"
+
+.PHONY: cluster-tools
+cluster-tools: tools/bin/notation tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
+
 .PHONY: test
-test: install tools/bin/notation tools/bin/olareg ## Everything that CI runs
+test: install tools/bin/notation tools/bin/olareg tools/bin/opa tools/bin/gator ## Everything that CI runs
 	@node tools/gate.ts
+
+.PHONY: templates
+templates: install ## Write every template.yaml from its Rego
+	@node tools/templates.ts
+
+.PHONY: test-templates
+test-templates: install tools/bin/opa tools/bin/gator ## Check and test the Rego, and run its samples in gator
+	@node --test --test-reporter=spec tools/templates.test.ts tools/templates.integration.test.ts
 
 .PHONY: demo
 demo: install tools/bin/notation tools/bin/olareg ## Real images, real signatures, judged over mutual TLS
@@ -38,6 +59,14 @@ demo: install tools/bin/notation tools/bin/olareg ## Real images, real signature
 .PHONY: demo-serve
 demo-serve: install tools/bin/notation tools/bin/olareg ## The same, left running, with the curl line to use
 	@node testing/demo/main.ts --serve
+
+.PHONY: cluster
+cluster: install cluster-tools ## A real control plane with Gatekeeper and the provider, left running to play with
+	@node testing/cluster/main.ts
+
+.PHONY: e2e
+e2e: install cluster-tools ## Real Pods decided on by the real API server and the real Gatekeeper
+	@node --test --test-concurrency=1 --test-reporter=spec "e2e/**/*.e2e.test.ts"
 
 .PHONY: bench
 bench: install tools/bin/notation tools/bin/olareg tools/bin/vegeta ## Measure the load targets

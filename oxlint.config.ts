@@ -48,7 +48,7 @@ function restricted(room: string, file?: string): NonNullable<OxlintOverride["ru
     message: `only ${use.files.join(" and ")} may import this`,
   }));
   if (allowed !== undefined) {
-    const forbidden = [...Object.keys(ROOMS), "testing", "bench"].filter(
+    const forbidden = [...Object.keys(ROOMS), "testing", "e2e", "bench"].filter(
       (other) => other !== room && !allowed.includes(other),
     );
     patterns.push({
@@ -66,7 +66,7 @@ function restricted(room: string, file?: string): NonNullable<OxlintOverride["ru
   return { "no-restricted-imports": ["error", { patterns }] };
 }
 
-const TESTS = ["**/*.test.ts", "testing/**", "bench/**", "tools/**"];
+const TESTS = ["**/*.test.ts", "testing/**", "e2e/**", "bench/**", "tools/**"];
 
 const purefiles = PURE.filter((pure) => !pure.endsWith("/")).map((pure) => `provider/${pure}*.ts`);
 
