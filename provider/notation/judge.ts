@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { writeLayout } from "../evidence/layout.ts";
 import { untilAborted } from "../lib/deadline.ts";
+import { createSlots, type SlotOptions } from "../lib/slots.ts";
 import type { Action, Form } from "../trust/trust.ts";
 import type { FailureReason, RejectReason } from "../verdict/reasons.ts";
 import { isRefusal, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
@@ -9,7 +10,6 @@ import { commandOf, type CommandOptions } from "./command.ts";
 import { interpret } from "./interpret.ts";
 import type { Judge, Judgement, NotationState, Question } from "./judgement.ts";
 import { createRunner, type Runner, type RunnerOptions } from "./run.ts";
-import { createSlots, late, type SlotOptions } from "./slots.ts";
 import { createVersion } from "./version.ts";
 
 /** Milliseconds that `notation version` may take. */
@@ -47,6 +47,9 @@ export interface Notation {
   /** Ends every run with its process group, answers what waits with `SHUTTING_DOWN`, and removes the layouts. */
   close(): Promise<void>;
 }
+
+const FULL = undecided("OVERLOADED", "too many signatures wait to be verified");
+const LATE = undecided("TIMEOUT", "the deadline passed before Notation could be started");
 
 /** Failures of authenticity alone, after which a level that only logs authenticity gets its second run. */
 const UNAUTHENTIC: ReadonlySet<string> = new Set<RejectReason>([
@@ -122,12 +125,13 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     const signal = AbortSignal.any([caller, closing.signal]);
     let spawnMs = 0;
     let queueMs: number | undefined;
-    const judged = await take(() => {
+    const answer = await take(() => {
       queueMs = now() - from;
       return decide(question, signal, (ms) => (spawnMs = Math.max(spawnMs, ms)));
     }, signal).catch((error: unknown) =>
-      signal.aborted ? late() : failed("the run could not be made", error),
+      signal.aborted ? LATE : failed("the run could not be made", error),
     );
+    const judged = answer === "full" ? FULL : answer;
     const judgement = closing.signal.aborted && !caller.aborted ? shuttingDown(judged) : judged;
     const outcome = judgement.kind === "passed" ? "passed" : judgement.reason;
     const durationMs = now() - from;

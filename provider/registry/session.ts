@@ -1,3 +1,5 @@
+import { untilAborted } from "../lib/deadline.ts";
+import { createSlots } from "../lib/slots.ts";
 import { isRefusal, undecided, type Undecided } from "../verdict/verdict.ts";
 import { createAddressCheck } from "./address.ts";
 import { createAuthority } from "./authority.ts";
@@ -5,7 +7,6 @@ import { createCircuit } from "./circuit.ts";
 import { createHttp, type Reply, type Resolve } from "./http.ts";
 import type { Observe, RegistryOptions } from "./options.ts";
 import { jitterMs, MAX_WAIT_MS, parseRetryAfter, type Wait } from "./retry.ts";
-import { createSlots } from "./slots.ts";
 import { createTokens } from "./tokens.ts";
 
 interface Question {
@@ -43,6 +44,8 @@ export interface SessionOptions {
 
 const MAX_CONCURRENCY = 16;
 
+const FULL = undecided("OVERLOADED", "too many requests to this registry wait already");
+
 /** @throws TypeError for options that no configuration should have let through */
 export function createSession({ registry, observe, now, wait, resolve }: SessionOptions): Session {
   const { host, tokenHosts, credentials: source, ca, maxWaiting, requestTimeoutMs } = registry;
@@ -72,6 +75,7 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
       }),
   });
   const authority = createAuthority({ endpoint, tokenHosts, source, tokens });
+  // The bulkhead of this registry: it holds its own places, whatever it does, and nobody else's.
   const takeSlot = createSlots({ concurrency, maxWaiting });
   const circuit = createCircuit<Reply | Undecided>({ now, failureOf });
 
@@ -115,7 +119,10 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
   return {
     endpoint,
     async ask(question) {
-      const reply = await takeSlot(() => circuit.pass(() => askInTurn(question)), question.signal);
+      const { signal } = question;
+      const work = takeSlot(() => circuit.pass(() => askInTurn(question)), signal);
+      const reply = await untilAborted(work, signal);
+      if (reply === "full") return FULL;
       if (isRefusal(reply)) return reply;
       if (reply.status === 429) {
         const why = undecided("REGISTRY_THROTTLED", "the registry asked for fewer requests");

@@ -21,9 +21,6 @@ function work() {
 /** Lets everything run that does not wait for anything outside. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const reasonOf = (answer: unknown): unknown =>
-  typeof answer === "object" && answer !== null && "reason" in answer ? answer.reason : answer;
-
 test("no more work than there are places runs at once, and the rest in turn", async () => {
   const take = createSlots({ concurrency: 2, maxWaiting: 5 });
   const works = Array.from({ length: 4 }, work);
@@ -43,11 +40,11 @@ test("no more work than there are places runs at once, and the rest in turn", as
   assert.deepEqual(await Promise.all(answers), ["first", "done", "done", "done"]);
 });
 
-test("one more than may wait is OVERLOADED at once", async () => {
+test("one more than may wait is answered full at once", async () => {
   const take = createSlots({ concurrency: 1, maxWaiting: 1 });
   const [running, waiting, rest] = [work(), work(), work()];
   const answers = [take(running.begin, never), take(waiting.begin, never)];
-  assert.equal(reasonOf(await take(rest.begin, never)), "OVERLOADED");
+  assert.equal(await take(rest.begin, never), "full");
   running.end("a");
   waiting.end("b");
   assert.deepEqual(await Promise.all(answers), ["a", "b"]);
@@ -59,38 +56,43 @@ test("without a queue, free places are taken and nothing waits", async () => {
   const works = [work(), work(), work()];
   const answers = works.map(({ begin }) => take(begin, never));
   for (const { end } of works) end("done");
-  assert.deepEqual((await Promise.all(answers)).map(reasonOf), ["done", "done", "OVERLOADED"]);
+  assert.deepEqual(await Promise.all(answers), ["done", "done", "full"]);
 });
 
-test("a waiter whose signal aborts is answered TIMEOUT at once and never begun", async () => {
-  const take = createSlots({ concurrency: 1, maxWaiting: 2 });
-  const [running, waiting] = [work(), work()];
+test("who gives up while waiting is answered at once, is never begun, and leaves room for another", async () => {
+  const take = createSlots({ concurrency: 1, maxWaiting: 1 });
+  const [running, gone, next] = [work(), work(), work()];
   const first = take(running.begin, never);
   const caller = new AbortController();
-  const second = take(waiting.begin, caller.signal);
-  caller.abort();
-  assert.equal(reasonOf(await second), "TIMEOUT");
+  const second = take(gone.begin, caller.signal);
+  const reason = new Error("enough");
+  caller.abort(reason);
+  await assert.rejects(second, reason);
+  const third = take(next.begin, never);
+  next.end("done");
   running.end("done");
-  await first;
-  await settle();
-  assert.equal(waiting.begun(), 0);
+  assert.deepEqual([await first, await third, gone.begun()], ["done", "done", 0]);
 });
 
-test("work that was begun is not cut off when the signal aborts", async () => {
-  const take = createSlots({ concurrency: 1, maxWaiting: 1 });
-  const running = work();
+test("work that was begun is not cut off when the signal aborts, and keeps its place until it ends", async () => {
+  const take = createSlots({ concurrency: 1, maxWaiting: 0 });
+  const [running, next] = [work(), work()];
   const caller = new AbortController();
   const answer = take(running.begin, caller.signal);
   await settle();
   caller.abort();
+  assert.equal(await take(next.begin, never), "full");
   running.end("ended by itself");
+  next.end("done");
   assert.equal(await answer, "ended by itself");
+  assert.equal(await take(next.begin, never), "done");
 });
 
 test("an aborted signal takes no place", async () => {
   const take = createSlots({ concurrency: 1, maxWaiting: 0 });
   const [aborted, next] = [work(), work()];
-  assert.equal(reasonOf(await take(aborted.begin, AbortSignal.abort())), "TIMEOUT");
+  const reason = new Error("over");
+  await assert.rejects(take(aborted.begin, AbortSignal.abort(reason)), reason);
   const answer = take(next.begin, never);
   next.end("done");
   assert.deepEqual([await answer, aborted.begun()], ["done", 0]);
