@@ -46,6 +46,8 @@ const lines = [
 ];
 for (const { name, text, want } of lines) test(name, () => assert.equal(oneLine(text), want));
 
+const UNCLEAN = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+
 test("any text becomes one printable line of at most as many bytes as asked, and stays so", () => {
   fc.assert(
     fc.property(
@@ -55,7 +57,7 @@ test("any text becomes one printable line of at most as many bytes as asked, and
         const line = oneLine(text, bytes);
         assert.ok(Buffer.byteLength(line) <= bytes);
         assert.ok(line.isWellFormed());
-        assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+        assert.doesNotMatch(line, UNCLEAN);
         assert.equal(oneLine(line, bytes), line);
       },
     ),
@@ -66,7 +68,8 @@ test("any text becomes one printable line of at most as many bytes as asked, and
 test("a clean text that fits is not touched", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", maxLength: 100 }), (text) => {
-      fc.pre(Buffer.byteLength(text) <= SENTENCE_BYTES);
+      // Some graphemes are separators of lines.
+      fc.pre(Buffer.byteLength(text) <= SENTENCE_BYTES && !UNCLEAN.test(text));
       assert.equal(oneLine(text), text);
     }),
   );
