@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parse, stringify } from "yaml";
+import { parseConfig } from "./load.ts";
+import { schema } from "./schema.ts";
+
+const DOCS = new URL("../../docs/", import.meta.url);
+
+/** Pages of which every block is a configuration; on others those are that have a member of one. */
+const ABOUT_CONFIGURATION = new Set(["configuration.md", "registries.md"]);
+
+/** What must be given, for blocks that show a part. */
+const LEAST = {
+  server: { tls: { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" } },
+  trust: { directory: "trust" },
+  notation: { binary: "notation" },
+  registries: [{ host: "registry.example.com" }],
+};
+
+/** Each block of YAML of a page, and the line that it begins on. */
+const blocksOf = (page: string) =>
+  [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => ({
+    text: match[1] ?? "",
+    line: page.slice(0, match.index).split("\n").length,
+  }));
+
+for (const name of readdirSync(DOCS).filter((file) => file.endsWith(".md"))) {
+  for (const { text, line } of blocksOf(readFileSync(new URL(name, DOCS), "utf8"))) {
+    // Several documents are Kubernetes objects.
+    if (/^---$/m.test(text)) continue;
+    const block: Record<string, unknown> = parse(text);
+    const hasMember = Object.keys(block).some((member) => Object.hasOwn(schema.shape, member));
+    if (!hasMember && !ABOUT_CONFIGURATION.has(name)) continue;
+    test(`${name}: the example on line ${line} is a configuration without problems`, () => {
+      const part = "host" in block ? { registries: [block] } : block;
+      const loaded = parseConfig(stringify({ ...LEAST, ...part }));
+      assert.deepEqual("problems" in loaded ? loaded.problems : [], []);
+    });
+  }
+}
