@@ -5,7 +5,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   image: [],
   verdict: ["image"],
-  protocol: ["verdict", "image"],
+  protocol: ["verdict", "image", "lib"],
   trust: ["verdict", "image", "lib"],
   registry: ["verdict", "image", "lib"],
   evidence: ["registry", "verdict", "image", "lib"],

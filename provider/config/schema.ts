@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { isHost } from "../image/host.ts";
+import { isName, NAME_RULE } from "../lib/name.ts";
 import { duration, size } from "./units.ts";
 
 /**
@@ -55,9 +56,7 @@ const endpoint = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, "is a name of letters, digits, _ . and -");
+const name = z.string().refine(isName, `is a name: ${NAME_RULE}`);
 
 const tls = z.strictObject({
   certificate: path.describe(

@@ -1,4 +1,5 @@
 import { parseReference, type Reference } from "../image/reference.ts";
+import { isName } from "../lib/name.ts";
 import { LEVELS, rejected, type AskedLevel, type Rejected } from "../verdict/verdict.ts";
 
 /** What a caller asks: an image, and how it is to be judged. */
@@ -17,9 +18,6 @@ const MAX_BYTES = 1024;
 
 /** Every character that an image or an option can have; each is one byte of UTF-8. */
 const PRINTABLE = /^[!-~]+$/;
-
-/** Also the name of a file, so it begins with neither a dot nor a hyphen. */
-const POLICY = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
 // One object each, made once: a flood of bad keys allocates nothing, and their answers are encoded once.
 const NOT_IMAGE = rejected(
@@ -70,7 +68,7 @@ function parseOptions(text: string): Partial<Pick<Key, "policy" | "level">> | un
     const value = option.slice(equals + 1);
     switch (option.slice(0, Math.max(equals, 0))) {
       case "policy":
-        if (policy !== undefined || !POLICY.test(value)) return undefined;
+        if (policy !== undefined || !isName(value)) return undefined;
         policy = value;
         break;
       case "level":

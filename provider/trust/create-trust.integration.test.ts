@@ -409,6 +409,17 @@ test("T-45 lint names what nobody reads: misspelt files and folders, and stores 
   );
 });
 
+test("lint names a policy that no key could ask for, and a hidden file that is not read", async (t) => {
+  const policies = { prod: [statement()], "-prod": [statement()], ".prod": [statement()] };
+  const { directory, trust } = await setUp(t, { policies });
+  const problems = await lint(directory, []);
+  assert.deepEqual(
+    problems.map(({ severity, path }) => `${severity} ${path}`),
+    ["error trustpolicies/-prod.json", "warning trustpolicies/.prod.json"],
+  );
+  assert.equal(trust.policy("-prod"), "never");
+});
+
 test("T-46 lint names every problem of every policy, with its path", async (t) => {
   const { directory } = await setUp(t, {
     statements: [statement({ registryScopes: ["r.io/*"] })],

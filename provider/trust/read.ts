@@ -1,3 +1,4 @@
+import { isName, NAME_RULE } from "../lib/name.ts";
 import { MAX_POLICY_BYTES, parsePolicy, type Policy } from "./policy.ts";
 import type { SnapshotContent } from "./snapshot.ts";
 import { readStore, splitStoreName, type Store } from "./store.ts";
@@ -12,8 +13,6 @@ export const DEFAULT_FILE = "trustpolicy.json";
 
 /** Where the other policies stand, `<name>.json` each. */
 export const POLICY_FOLDER = "trustpolicies";
-
-const POLICY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** One policy as the directory has it now. */
 export interface ReadPolicy {
@@ -104,9 +103,7 @@ async function readPolicy(
   const { name, file, stores } = found;
   const failed = (message: string): ReadPolicy =>
     refused({ file, content: undefined, problems: [] }, file, message);
-  if (!POLICY_NAME.test(name)) {
-    return failed('is no name of a policy: at most 64 letters, digits, "_", "." and "-"');
-  }
+  if (!isName(name)) return failed(`is no name of a policy: ${NAME_RULE}`);
   const bytes = await view.readFile(file, MAX_POLICY_BYTES);
   if (isUnreadable(bytes)) return failed(bytes.unreadable);
   const allowWeak = options.allowWeak.includes(name);
