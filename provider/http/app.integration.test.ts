@@ -363,7 +363,7 @@ for (const { path, thrown } of throwing) {
     await using failing = await startService({ authorities, decide: fail, pin: fail });
     const answer = await failing.caller().send(goBody(["a"]), { path });
     assert.equal(answer.status, 500);
-    assert.equal(failureOf(answer), "NOTATION_FAILED: the provider failed on this request");
+    assert.equal(failureOf(answer), "INTERNAL_ERROR: the provider failed on this request");
     assert.deepEqual(failing.errors, [thrown]);
     assert.equal(failing.requests.at(-1)?.status, 500);
   });

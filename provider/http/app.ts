@@ -47,7 +47,7 @@ const UNKNOWN_PATH = refusal("the paths are /validate and /mutate");
 const WRONG_METHOD = refusal("the method is POST");
 const WRONG_TYPE = refusal("the Content-Type is application/json, without a Content-Encoding");
 const WRONG_HOST = refusal("there is one Host header");
-const FAILED = encodeFailure(undecided("NOTATION_FAILED", "the provider failed on this request"));
+const FAILED = encodeFailure(undecided("INTERNAL_ERROR", "the provider failed on this request"));
 
 /**
  * The service that Gatekeeper calls: `POST /validate` and `POST /mutate`, nothing else. Whatever happens, the answer is

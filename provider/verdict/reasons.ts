@@ -33,6 +33,7 @@ export const FAILURE_REASONS = [
   "UNKNOWN_POLICY",
   "TRUST_UNAVAILABLE",
   "NOTATION_FAILED",
+  "INTERNAL_ERROR",
   "BAD_REQUEST",
 ] as const;
 

@@ -25,7 +25,7 @@ export function createDecideBatch(options: BatchOptions): DecideBatch {
       const outcome = verify.peek(parsed);
       return outcome === undefined ? parsed : decisionOf(parsed, outcome, now() - began);
     } catch (error) {
-      return unparsed(key, failure(error, "NOTATION_FAILED"), now() - began);
+      return unparsed(key, failure(error), now() - began);
     }
   }
 

@@ -42,7 +42,7 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
     try {
       return await collect(from, digest, known, signal);
     } catch (error) {
-      return failure(error, "REGISTRY_ERROR", signal);
+      return failure(error, signal);
     }
   }
 
@@ -59,7 +59,7 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
     try {
       return await judge({ ...about, trust: snapshot, statement, level }, signal);
     } catch (error) {
-      return failure(error, "NOTATION_FAILED", signal);
+      return failure(error, signal);
     }
   }
 

@@ -98,7 +98,7 @@ for (const part of ["allows", "network"] as const) {
       throw new TypeError("a bug");
     };
     assert.deepEqual((await verifier.pin(["r.io/a:v1", ""], never)).map(saidOf), [
-      "REGISTRY_ERROR",
+      "INTERNAL_ERROR",
       "INVALID_REFERENCE",
     ]);
     assert.equal(events.length, 1);

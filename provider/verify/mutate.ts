@@ -58,7 +58,7 @@ export function createPinBatch(options: PinOptions): PinBatch {
     const began = now();
     const round = waiting.open(signal);
     const pins = Array.from(new Set(keys), async (key): Promise<Pin> => {
-      const result = await pin(key, round).catch((error) => failure(error, "REGISTRY_ERROR"));
+      const result = await pin(key, round).catch((error) => failure(error));
       return { key, result, durationMs: now() - began };
     });
     // None of them rejects, so the round is over when all are.

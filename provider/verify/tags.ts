@@ -85,7 +85,7 @@ export function createTags(options: TagsOptions): Tags {
       if (isKept(resolved)) cache.set(name, resolved, lifeMs - (now() - askedAt));
       return { askedAt, resolved };
     } catch (error) {
-      return { askedAt, resolved: failure(error, "REGISTRY_ERROR", signal) };
+      return { askedAt, resolved: failure(error, signal) };
     }
   }
 

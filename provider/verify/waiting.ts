@@ -79,7 +79,7 @@ export function createWaiting({
             signal.throwIfAborted();
             return await untilAborted(work(signal), signal);
           } catch (error) {
-            return isRefusal(error) ? error : failure(error, "NOTATION_FAILED");
+            return isRefusal(error) ? error : failure(error);
           } finally {
             size -= 1;
           }
