@@ -69,7 +69,7 @@ e2e: install cluster-tools ## Real Pods decided on by the real API server and th
 	@node --test --test-concurrency=1 --test-reporter=spec "e2e/**/*.e2e.test.ts"
 
 .PHONY: bench
-bench: install tools/bin/notation tools/bin/olareg tools/bin/vegeta ## Measure the load targets
+bench: install cluster-tools tools/bin/vegeta ## Measure the load targets
 	@node bench/main.ts $(ARGS)
 
 .PHONY: format

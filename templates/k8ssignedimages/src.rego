@@ -1,0 +1,94 @@
+# METADATA
+# title: Signed images
+# description: >-
+#   Refuses objects that would run images which did not come back verified. One call of the provider per object and
+#   constraint; everything that decides is in the libraries, and works on values.
+package k8ssignedimages
+
+import data.lib.images
+import data.lib.rules
+import data.lib.verdicts
+
+# METADATA
+# description: What Gatekeeper reads. It never cuts the details, which are in its log and exports.
+violation contains {"msg": msg, "details": {"image": image, "code": code}} if {
+	some [image, problem] in _problems
+	msg := verdicts.message(image, problem)
+	code := split(problem, ":")[0]
+}
+
+# Default deny: by negation, over the images of the object.
+_problems contains [image, _reason(image)] if {
+	some image in _images
+	not image in _admitted
+}
+
+_problems contains [image, problem] if {
+	_parameters.warnings == "violate"
+	some image, outcome in _outcomes
+	some problem in verdicts.warnings(_response, outcome.asked)
+}
+
+_admitted contains image if {
+	some image, outcome in _outcomes
+	outcome.admitted
+}
+
+_admitted contains image if {
+	some image, outcome in _outcomes
+	outcome.asked in verdicts.passed(_response)
+}
+
+_reason(image) := reason if {
+	reason := _outcomes[image].refused
+} else := reason if {
+	reason := verdicts.problems(_response, _keys)[_outcomes[image].asked]
+} else := sprintf("INVALID_PARAMETERS: %s", [concat("; ", _invalid)])
+
+# An array, because the built-in takes no set; sorted and free of repetition, because it is made from a set.
+_keys := [key | some key in {outcome.asked | some outcome in _outcomes}]
+
+# A built-in that fails is undefined, and must read as "nothing verified".
+default _response := {}
+
+_response := external_data({"provider": object.get(_parameters, "provider", "notation"), "keys": _keys}) if {
+	count(_keys) > 0
+}
+
+# Under parameters that are wrong nobody knows which rule was meant to decide, so none does.
+_outcomes := {image: rules.decide(image, _context) |
+	count(_invalid) == 0
+	some image in _images
+}
+
+default _invalid := {"they cannot be read"}
+
+_invalid := rules.invalid(_parameters)
+
+_context := {
+	"parameters": _parameters,
+	"namespace": object.get(input.review, "namespace", ""),
+	"today": time.format([time.now_ns(), "UTC", "2006-01-02"]),
+}
+
+_parameters := object.get(input, "parameters", {})
+
+# The images to judge: all that the object has, unless it is known that it runs nothing new.
+_images := set() if {
+	_operation in {"DELETE", "CONNECT"}
+} else := set() if {
+	_is_unchanged
+} else := _present
+
+# Audit has none.
+_operation := object.get(input.review, "operation", "")
+
+_present := images.of(object.get(input.review, "object", {}))
+
+# An UPDATE of which each image stood in the object before: a label, a finalizer, a scale-down. Where in the object an
+# image stands makes no difference, because its verdict is that of the image. One new image, and all of them are judged.
+_is_unchanged if {
+	not _parameters.verifyUnchanged
+	_operation == "UPDATE"
+	count(_present - images.of(input.review.oldObject)) == 0
+}

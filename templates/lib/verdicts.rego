@@ -1,0 +1,92 @@
+# METADATA
+# title: Verdicts
+# description: >-
+#   What a provider's response says of each key. Pure functions: the response of `external_data` comes in as a value,
+#   `{}` for a call that failed. Whatever is not an explicit pass is refused.
+package lib.verdicts
+
+# METADATA
+# description: >-
+#   Why each key that did not pass is refused, an object from key to `CODE: sentence`; empty when all passed. Negation
+#   over a set that is always defined: an error, a key left out, a null value, a failed call are refusals alike.
+problems(response, keys) := {key: _reason(response, key) |
+	admitted := passed(response)
+	some key in keys
+	not key in admitted
+}
+
+# METADATA
+# description: >-
+#   The keys that came back verified, or skipped by the trust policy. A key of which the response says two things has
+#   not passed, and the status code is not looked at: it is 0 when all answers came from Gatekeeper's cache.
+passed(response) := {key | some [key, value] in response.responses; _accepts(value)} - _contradicted(response)
+
+# METADATA
+# description: What the provider found out about a key that passed (who signed, when, …); undefined for any other key.
+facts(response, key) := values[0] if {
+	key in passed(response)
+	values := [value | some [name, value] in response.responses; name == key]
+}
+
+# METADATA
+# description: >-
+#   Checks that failed for a key that passed, because its level only logs them: a set of `CHECK_FAILED: check: message`.
+warnings(response, key) := {sprintf("CHECK_FAILED: %s: %s", [warning.check, warning.message]) |
+	some warning in facts(response, key).warnings
+}
+
+# METADATA
+# description: >-
+#   `<image>: CODE: sentence`. Audit keeps 256 bytes of it. Where it is longer, the digest of the image and then the
+#   image are shortened, so that the code is always among them.
+message(image, problem) := sprintf("%s: %s", [_shown(sprintf("%v", [image]), 254 - count(problem)), problem])
+
+_accepts(value) if value.outcome in {"verified", "skipped"}
+
+_contradicted(response) := union({
+	{key | some [key, _] in response.errors},
+	{key | some [key, value] in response.responses; not _accepts(value)},
+})
+
+# The first that applies: the item's error, the key's line of the system error, a failure of the whole request.
+_reason(response, key) := texts[0] if {
+	texts := [text | some [name, text] in response.errors; name == key]
+	count(texts) > 0
+} else := trim_prefix(lines[0], prefix) if {
+	prefix := sprintf("%s: ", [key])
+	lines := [line | some line in _lines(response); startswith(line, prefix)]
+	count(lines) > 0
+} else := lines[0] if {
+	# A line about the whole request begins with a code, which no image does.
+	lines := [line | some line in _lines(response); regex.match(`^[A-Z]+(?:_[A-Z]+)*: `, line)]
+	count(lines) > 0
+} else := sprintf("PROVIDER_FAILED: %s", [causes[0]]) if {
+	# Gatekeeper's own words hold the provider's address, and are not shown.
+	causes := [sentence | some [words, sentence] in _causes; contains(response.system_error, words)]
+	count(causes) > 0
+} else := "NO_VERDICT: the provider did not answer for this image"
+
+_lines(response) := split(response.system_error, "\n")
+
+# In Gatekeeper's words for a call that brought no answer, the last row stands for all the others.
+_causes := [
+	["key is not found in provider cache", "Gatekeeper knows no Provider of this name"],
+	["context deadline exceeded", "no answer within the Provider's timeout"],
+	["failed to unmarshal external data response", "the answer was not a ProviderResponse"],
+	["tls:", "no mutual TLS between Gatekeeper and the provider"],
+	["x509:", "no mutual TLS between Gatekeeper and the provider"],
+	["connection refused", "nothing listens at the Provider's url"],
+	["no such host", "the host of the Provider's url is not known"],
+	["failed to ", "Gatekeeper could not ask it"],
+]
+
+_shown(image, room) := image if {
+	count(image) <= room
+} else := _ends(_short_digest(image))
+
+_short_digest(image) := regex.replace(image, `(@sha256:[0-9a-f]{12})[0-9a-f]{52}$`, "$1…")
+
+# Both ends of a long name say more than its beginning alone.
+_ends(image) := image if {
+	count(image) <= 160
+} else := sprintf("%s…%s", [substring(image, 0, 100), substring(image, count(image) - 56, -1)])
