@@ -39,6 +39,19 @@ suite("admission", () => {
     }
   }
 
+  test("kubectl run says why an unsigned image is refused, and nothing of a signed one", async () => {
+    const run = async (name: string, image: string) =>
+      await cluster.kubectl("run", name, "-n", guarded, "--image", image);
+    const { signed, unsigned } = cluster.samples;
+    assert.equal((await run("signed", signed)).stdout, "pod/signed created\n");
+    const { code, stderr } = await run("unsigned", unsigned);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      `Error from server (Forbidden): admission webhook "validation.gatekeeper.sh" denied the request: [${guarded}] ${unsigned}: UNSIGNED: no signature found for this image\n`,
+    );
+  });
+
   test("T-40 kubectl debug with an unsigned image is refused, with a signed one it is not", async () => {
     const target = pod({ namespace: guarded, image: cluster.samples.signed });
     assertAdmitted(await cluster.api.create(target));

@@ -2,16 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { Cluster } from "../testing/cluster/cluster.ts";
+import { KIND } from "../testing/cluster/policy.ts";
 import { pod } from "./objects.ts";
-import {
-  assertAdmitted,
-  constraintOver,
-  enforce,
-  KIND,
-  open,
-  pushNew,
-  startE2e,
-} from "./setting.ts";
+import { assertAdmitted, constraintOver, enforce, open, pushNew, startE2e } from "./setting.ts";
 
 interface Violation {
   readonly kind: string;

@@ -7,6 +7,8 @@ import type { Cluster } from "../testing/cluster/cluster.ts";
 import { pod, workload } from "./objects.ts";
 import { assertAdmitted, assertRefused, enforce, messageOf, open, startE2e } from "./setting.ts";
 
+const ours = ({ metadata }: KubernetesObject): boolean => metadata.name === "signed-images";
+
 suite("constraints", () => {
   let cluster: Cluster;
   let namespace: string;
@@ -74,7 +76,6 @@ suite("constraints", () => {
   });
 
   test("pods-only with expansion refuses a workload once, by the Pod that it implies", async () => {
-    const ours = ({ metadata }: KubernetesObject) => metadata.name === "signed-images";
     const constraint = (await build("constraints/overlays/enforce")).find(ours);
     assert.ok(constraint);
     const podsOnly = (await build("e2e/testdata/pods-only")).find(ours);

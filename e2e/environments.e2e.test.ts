@@ -59,7 +59,10 @@ suite("environments", () => {
   test("dev admits an image whose signature has expired, and says what prod will refuse", async () => {
     const answer = await cluster.api.create(pod({ namespace: "dev", image: expired }));
     assertAdmitted(answer);
-    assert.match(answer.warnings.join("\n"), /team\/expired:v1@sha256:\S+: CHECK_FAILED: expiry: SIGNATURE_EXPIRED: /);
+    assert.match(
+      answer.warnings.join("\n"),
+      /team\/expired:v1@sha256:\S+: CHECK_FAILED: expiry: SIGNATURE_EXPIRED: /,
+    );
   });
 
   test("staging admits it without a word", async () => {

@@ -1,18 +1,15 @@
 // What the scenarios share: a cluster with the template, and a namespace with a constraint of its own for each test.
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import type { ApiAnswer, KubernetesObject } from "../testing/cluster/api.ts";
 import { startCluster, type Cluster, type ClusterOptions } from "../testing/cluster/cluster.ts";
-import { ROOT } from "../testing/provider/start.ts";
+import { KIND, TEMPLATE } from "../testing/cluster/policy.ts";
 import { pushImage } from "../testing/registry/push.ts";
 import { WORKLOADS } from "./objects.ts";
-
-export const KIND = "K8sSignedImages";
 
 /** Starts a cluster that knows the template and has no constraint. */
 export async function startE2e(options: ClusterOptions = {}): Promise<Cluster> {
   const cluster = await startCluster(options);
-  await cluster.applyFile(join(ROOT, "templates/k8ssignedimages/template.yaml"));
+  await cluster.applyFile(TEMPLATE);
   await cluster.established(KIND);
   return cluster;
 }

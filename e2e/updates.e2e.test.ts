@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { KubernetesObject } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
+import { KIND } from "../testing/cluster/policy.ts";
 import { pod, workload } from "./objects.ts";
 import {
   assertAdmitted,
@@ -10,7 +11,6 @@ import {
   constraintOver,
   enforce,
   EVERY_IMAGE,
-  KIND,
   open,
   startE2e,
 } from "./setting.ts";
