@@ -5,6 +5,7 @@ import { createContents, type Contents } from "./evidence/contents.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createRemoteRunner } from "./notation/remote-runner.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
+import type { OwnDirectory } from "./own-directory.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
 import { fromDockerConfig } from "./registry/docker-config.ts";
@@ -34,8 +35,7 @@ export interface Observers {
 
 export interface AssembleOptions {
   readonly config: Config;
-  /** Of this process alone. */
-  readonly runtimeDirectory: string;
+  readonly directory: Pick<OwnDirectory, "path" | "cache">;
   /** Milliseconds from a request's arrival to its last answer. */
   readonly deadlineMs: number;
   readonly observers: Observers;
@@ -52,7 +52,7 @@ export const now = (): number => performance.now();
  * @throws with a sentence when a directory cannot be written, or a file that the configuration names cannot be read
  */
 export async function assemble(options: AssembleOptions): Promise<Judging> {
-  const { config, runtimeDirectory, deadlineMs, observers } = options;
+  const { config, directory, deadlineMs, observers } = options;
   const { verification, cache } = config;
   // Ended in the reverse order: nobody is left without what it needs.
   await using parts = new AsyncDisposableStack();
@@ -69,7 +69,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   const making = [
     createTrust({
       directory: config.trust.directory,
-      runtimeDirectory,
+      runtimeDirectory: directory.path,
       rereadEveryMs: config.trust.rereadEvery,
       allowWeak: config.trust.allowWeak,
       ...(observers.trust && { onChange: observers.trust }),
@@ -81,7 +81,8 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       }),
       plugins: config.notation.plugins,
       pluginConfig: Object.entries(config.notation.pluginConfig),
-      runtimeDirectory,
+      runtimeDirectory: directory.path,
+      cacheDirectory: directory.cache,
       concurrency: config.notation.concurrency,
       maxWaiting: config.notation.maxWaiting,
       ...bounds,

@@ -11,9 +11,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createOwnDirectory } from "./runtime.ts";
+import { createOwnDirectory, createTemporaryDirectory } from "./own-directory.ts";
 
-test("a process gets a private directory, and what ended processes left is removed", (t) => {
+test("F-28 a process gets a private directory, and what ended processes left is removed", (t) => {
   const parent = mkdtempSync(join(tmpdir(), "runtime-"));
   t.after(() => rmSync(parent, { recursive: true }));
   // No process has a number beyond the system's largest.
@@ -38,7 +38,7 @@ test("what bears this process's own number was left by another one of it, as a c
 test("what bears another name in the runtime directory is left alone", (t) => {
   const parent = mkdtempSync(join(tmpdir(), "runtime-"));
   t.after(() => rmSync(parent, { recursive: true }));
-  const others = ["provider", "provider-x-1", "xprovider-99999999-a", "data"];
+  const others = ["crl", "provider", "provider-x-1", "xprovider-99999999-a", "data"];
   for (const name of others) mkdirSync(join(parent, name));
   using own = createOwnDirectory(parent);
   assert.ok(existsSync(own.path));
@@ -60,4 +60,12 @@ test("a directory in memory is known as one", (t) => {
   t.after(() => rmSync(parent, { recursive: true }));
   using own = createOwnDirectory(parent);
   assert.ok(own.isMemory);
+});
+
+test("a temporary directory is private, keeps nothing, and is gone afterwards", () => {
+  const own = createTemporaryDirectory();
+  assert.equal(statSync(own.path).mode & 0o777, 0o700);
+  assert.equal(own.cache, own.path);
+  own[Symbol.dispose]();
+  assert.equal(existsSync(own.path), false);
 });

@@ -1,9 +1,12 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A directory of one process, below the runtime directory. */
+/** A directory of one process, which goes with it. */
 export interface OwnDirectory extends Disposable {
   readonly path: string;
+  /** Where revocation lists are kept, on the same mount: a process that comes after this one need not fetch them again. */
+  readonly cache: string;
   /** Whether what is written goes to memory alone: otherwise each verification waits for a disk. */
   readonly isMemory: boolean;
 }
@@ -32,17 +35,31 @@ export function createOwnDirectory(parent: string): OwnDirectory {
   try {
     mkdirSync(parent, { recursive: true, mode: 0o700 });
     removeLeft(parent);
-    const path = mkdtempSync(join(parent, `provider-${process.pid}-`));
-    return {
-      path,
-      isMemory: MEMORY.has(statfsSync(path).type),
-      [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
-    };
+    return own(mkdtempSync(join(parent, `provider-${process.pid}-`)), parent);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
     throw new Error(`runtimeDirectory cannot be written: ${parent} (${code})`, { cause: error });
   }
 }
+
+/** Makes a private directory of which nothing is kept: in memory, or where temporary files go if that cannot be written. */
+export function createTemporaryDirectory(): OwnDirectory {
+  for (const parent of ["/dev/shm", tmpdir()]) {
+    try {
+      return own(mkdtempSync(join(parent, "notation-provider-")));
+    } catch {
+      // The next one, or none.
+    }
+  }
+  throw new Error(`no temporary directory can be made in ${tmpdir()}`);
+}
+
+const own = (path: string, cache = path): OwnDirectory => ({
+  path,
+  cache,
+  isMemory: MEMORY.has(statfsSync(path).type),
+  [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+});
 
 function removeLeft(parent: string): void {
   for (const name of readdirSync(parent)) {

@@ -3,9 +3,9 @@ import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
+import { createOwnDirectory } from "./own-directory.ts";
 import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf } from "./readiness.ts";
-import { createOwnDirectory } from "./runtime.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Decision, Pin } from "./verify/decision.ts";
@@ -50,7 +50,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
 
   const judging = await assemble({
     config,
-    runtimeDirectory: directory.path,
+    directory,
     deadlineMs: config.server.deadline,
     observers: observersOf(metrics, log),
   });

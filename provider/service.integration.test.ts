@@ -1,7 +1,7 @@
 // The whole service as a process of its own: real registry, real Notation, real mutual TLS.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import {
   chmod,
   copyFile,
@@ -34,6 +34,7 @@ import {
 import { COSE, cose, JWS, jws } from "../testing/signing/envelope.ts";
 import { statement, writeTrust } from "../testing/signing/trust.ts";
 import { isRunning, until } from "../testing/notation/processes.ts";
+import { RUNTIME_DIRECTORY } from "./config/schema.ts";
 
 interface Facts {
   readonly outcome: string;
@@ -467,6 +468,18 @@ suite("the service", () => {
     assert.equal((await run("verify", "x", ...config, "--level", "none")).code, 2);
   });
 
+  test("verify takes a temporary directory where the configuration names none for the runtime", async (t) => {
+    const { name } = await push("cli/laptop", "good");
+    const { directory: files } = await start(t);
+    const config = join(files, "laptop.yaml");
+    const text = await readFile(join(files, "provider.yaml"), "utf8");
+    await writeFile(config, text.replace(/^runtimeDirectory: .*\n/m, ""));
+    const wasThere = existsSync(RUNTIME_DIRECTORY);
+    const { code, stderr } = await run("verify", `${name}:v1`, "--config", config);
+    assert.equal(code, 0, stderr);
+    assert.equal(existsSync(RUNTIME_DIRECTORY), wasThere);
+  });
+
   test("config check prints every problem of the configuration and of the trust directory", async (t) => {
     const { directory: files } = await start(t);
     const config = join(files, "provider.yaml");
@@ -533,7 +546,7 @@ suite("the service", () => {
     assert.equal(plain.code, 1);
     assert.match(plain.stderr, /^error: runtimeDirectory cannot be written: [^\n]+ \(EEXIST\)\n$/);
     const debug = await run("--debug", "verify", "a", "--config", config);
-    assert.match(debug.stderr, /runtime\.ts:\d+/);
+    assert.match(debug.stderr, /own-directory\.ts:\d+/);
   });
 
   test("a start that cannot succeed says why in a line and ends with 1", async () => {

@@ -1,7 +1,8 @@
 import { assemble } from "../assemble.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
-import { createOwnDirectory } from "../runtime.ts";
+import { RUNTIME_DIRECTORY } from "../config/schema.ts";
+import { createOwnDirectory, createTemporaryDirectory } from "../own-directory.ts";
 import type { Decision } from "../verify/decision.ts";
 import { formatDecisions, type Output } from "./format.ts";
 import { printProblems } from "./problems.ts";
@@ -34,10 +35,14 @@ export async function verifyCommand(
   const interrupt = (): void => interrupted.abort();
   process.once("SIGINT", interrupt);
   process.once("SIGTERM", interrupt);
-  using directory = createOwnDirectory(config.runtimeDirectory);
+  // Made for the service: whoever runs this elsewhere may not write there, and need not.
+  const isUnwritten = config.runtimeDirectory === RUNTIME_DIRECTORY;
+  using directory = isUnwritten
+    ? createTemporaryDirectory()
+    : createOwnDirectory(config.runtimeDirectory);
   const judging = await assemble({
     config,
-    runtimeDirectory: directory.path,
+    directory,
     deadlineMs: config.verification.deadline,
     observers: {},
   });

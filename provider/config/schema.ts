@@ -323,6 +323,9 @@ const registries = z
     { when: areSound(["host"], 1) },
   );
 
+/** Where the service writes unless the configuration says so. */
+export const RUNTIME_DIRECTORY = "/run/notation-provider";
+
 /** What the requests of a registry may take unless the configuration says so. */
 const REQUEST_TIMEOUT_MS = 5000;
 
@@ -334,7 +337,7 @@ export const schema = z
     trust,
     notation,
     runtimeDirectory: path
-      .default("/run/notation-provider")
+      .default(RUNTIME_DIRECTORY)
       .describe(
         "On a memory file system. Layouts, trust snapshots and Notation's CRL cache go below it.",
       ),

@@ -20,7 +20,7 @@ export interface RunPlaces {
   readonly trust: string;
   /** The OCI image layout with the one signature; temporary files go here too, so that they go away with it. */
   readonly layout: string;
-  /** Revocation lists, shared by all runs, on the same mount as the layouts (CVE-2024-51491). */
+  /** Its `crl` holds revocation lists, shared by all runs, on the same mount as the layouts (CVE-2024-51491). */
   readonly cache: string;
 }
 

@@ -67,6 +67,7 @@ async function fixture(t: TestContext, options: Partial<NotationOptions> = {}): 
     plugins: [],
     pluginConfig: [],
     runtimeDirectory: runtime,
+    cacheDirectory: runtime,
     concurrency: 2,
     maxWaiting: 10,
     graceMs: 50,
@@ -330,7 +331,7 @@ for (const { name, asked, want } of matrix) {
     test(`${name} under ${level}: ${want[level]}`, async (t) => {
       const { ask, runtime } = await fixture(t);
       assert.equal(codeOf(await ask(level, asked)), want[level]);
-      assert.deepEqual(readdirSync(join(runtime, "notation", "layouts")), []);
+      assert.deepEqual(readdirSync(join(runtime, "layouts")), []);
     });
   }
 }
@@ -426,7 +427,7 @@ for (const level of ["strict", "permissive", "audit"] as const) {
     assert.equal(codeOf(await ask(level, { envelope })), "passed");
     assert.equal(codeOf(await ask(level, { envelope })), "passed");
     assert.equal(server.requests(), 1);
-    assert.equal(readdirSync(join(runtime, "notation", "cache", "crl")).length, 1);
+    assert.equal(readdirSync(join(runtime, "crl")).length, 1);
   });
 
   test(`a revoked certificate is REVOKED, or a warning that says so, under ${level}`, async (t) => {
@@ -457,7 +458,7 @@ for (const level of ["strict", "permissive", "audit"] as const) {
     await server.asked;
     deadline.abort();
     assert.equal(codeOf(await asked), "TIMEOUT");
-    assert.deepEqual(readdirSync(join(runtime, "notation", "layouts")), []);
+    assert.deepEqual(readdirSync(join(runtime, "layouts")), []);
   });
 
   test(`no address that a stranger's certificate names is called under ${level}`, async (t) => {
@@ -479,15 +480,15 @@ test("audit that enforces revocation refuses a revoked certificate of a trusted 
 test("a cache of revocation lists that cannot be used changes no judgement", async (t) => {
   const { envelope } = await revocable(t);
   const { ask, runtime } = await fixture(t);
-  rmSync(join(runtime, "notation", "cache"), { recursive: true });
-  writeFileSync(join(runtime, "notation", "cache"), "not a directory");
+  rmSync(join(runtime, "crl"), { recursive: true });
+  writeFileSync(join(runtime, "crl"), "not a directory");
   assert.equal(codeOf(await ask("strict", { envelope })), "passed");
 });
 
 test("a cache of revocation lists that holds garbage changes no judgement", async (t) => {
   const { envelope } = await revocable(t);
   const { ask, runtime } = await fixture(t);
-  const lists = join(runtime, "notation", "cache", "crl");
+  const lists = join(runtime, "crl");
   await ask("strict", { envelope });
   for (const name of readdirSync(lists)) writeFileSync(join(lists, name), "garbage");
   assert.equal(codeOf(await ask("strict", { envelope })), "passed");

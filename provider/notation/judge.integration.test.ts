@@ -107,6 +107,7 @@ async function fixture(
     plugins: [PLUGIN],
     pluginConfig: [],
     runtimeDirectory: runtime,
+    cacheDirectory: runtime,
     concurrency: 2,
     maxWaiting: 10,
     graceMs: 20,
@@ -129,7 +130,7 @@ async function fixture(
     events,
     trust,
     ask: (signal = never) => notation.judge(questionOf(strict), signal),
-    layouts: () => readdirSync(join(runtime, "notation", "layouts")),
+    layouts: () => readdirSync(join(runtime, "layouts")),
     async pids() {
       await until(() => fake.read("pids") !== "");
       return fake.read("pids").trim().split(" ").map(Number);
@@ -188,14 +189,14 @@ test("T-34 the child knows no secret of ours: its environment has the known name
   );
   assert.doesNotMatch(fake.read("environ") + fake.read("cmdline"), /canary/);
   // One mount for the cache and temporary files (CVE-2024-51491).
-  assert.match(fake.read("environ"), new RegExp(`TMPDIR=${runtime}/notation/layouts/`));
-  assert.match(fake.read("environ"), new RegExp(`NOTATION_CACHE=${runtime}/notation/cache`));
+  assert.match(fake.read("environ"), new RegExp(`TMPDIR=${runtime}/layouts/`));
+  assert.match(fake.read("environ"), new RegExp(`NOTATION_CACHE=${runtime}`));
 });
 
 test("the working directory is a layout with the one envelope, gone afterwards", async (t) => {
   const { ask, fake, runtime, layouts } = await fixture(t, TELLS_WHAT_IT_KNOWS);
   await ask();
-  assert.ok(fake.read("cwd").startsWith(join(runtime, "notation", "layouts")));
+  assert.ok(fake.read("cwd").startsWith(join(runtime, "layouts")));
   assert.deepEqual(fake.read("layout").trim().split("\n"), ["blobs", "index.json", "oci-layout"]);
   assert.deepEqual(layouts(), []);
 });
@@ -511,7 +512,7 @@ test("a trust directory that cannot be made is TRUST_UNAVAILABLE, and nothing is
 
 test("F-28 a layout that cannot be written is NOTATION_FAILED, and all is well when it can be again", async (t) => {
   const { ask, fake, runtime } = await fixture(t);
-  const layouts = join(runtime, "notation", "layouts");
+  const layouts = join(runtime, "layouts");
   rmSync(layouts, { recursive: true });
   writeFileSync(layouts, "not a directory");
   const judgement = await ask();
@@ -523,16 +524,14 @@ test("F-28 a layout that cannot be written is NOTATION_FAILED, and all is well w
   assert.equal(codeOf(await ask()), "passed");
 });
 
-test("F-28 what a killed predecessor left behind is removed at start, revocation lists are kept", async (t) => {
-  const runtime = mkdtempSync(join(tmpdir(), "runtime-"));
-  t.after(() => rmSync(runtime, { recursive: true, force: true }));
-  const lists = join(runtime, "notation", "cache", "crl");
-  mkdirSync(join(runtime, "notation", "layouts", "old"), { recursive: true });
-  mkdirSync(lists, { recursive: true });
+test("F-28 revocation lists are kept, and those that a killed run only half wrote are removed at start", async (t) => {
+  const cache = mkdtempSync(join(tmpdir(), "cache-"));
+  t.after(() => rmSync(cache, { recursive: true, force: true }));
+  const lists = join(cache, "crl");
+  mkdirSync(lists);
   writeFileSync(join(lists, "notation-123"), "half a list");
   writeFileSync(join(lists, "a".repeat(64)), "a list");
-  await fixture(t, SUCCEEDS, { runtimeDirectory: runtime });
-  assert.deepEqual(readdirSync(join(runtime, "notation", "layouts")), []);
+  await fixture(t, SUCCEEDS, { cacheDirectory: cache });
   assert.deepEqual(readdirSync(lists), ["a".repeat(64)]);
 });
 
@@ -623,7 +622,7 @@ test("close ends running groups at once, answers everything SHUTTING_DOWN and re
   await until(() => !group.some(isRunning));
   const judgements = [await running, await waiting, await ask()];
   assert.deepEqual(judgements.map(codeOf), ["SHUTTING_DOWN", "SHUTTING_DOWN", "SHUTTING_DOWN"]);
-  assert.equal(existsSync(join(runtime, "notation", "layouts")), false);
+  assert.equal(existsSync(join(runtime, "layouts")), false);
   assert.equal(fake.runs(), 1);
 });
 

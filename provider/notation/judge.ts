@@ -29,8 +29,10 @@ export interface NotationEvent {
 export interface NotationOptions extends CommandOptions, RunnerOptions, SlotOptions {
   /** Names of the plugins that an envelope may demand. */
   readonly plugins: readonly string[];
-  /** On a memory file system. The directory `notation` in it is ours alone. */
+  /** On a memory file system, and of this process alone. */
   readonly runtimeDirectory: string;
+  /** On the same mount. The revocation lists in its `crl` are kept, and Notation checks their signatures at each use. */
+  readonly cacheDirectory: string;
   readonly observe?: (event: NotationEvent) => void;
   /** Starts the processes; this process does so itself unless another one is given. */
   readonly runner?: Runner;
@@ -63,7 +65,11 @@ const UNAUTHENTIC: ReadonlySet<string> = new Set<RejectReason>([
  */
 export async function createNotation(options: NotationOptions): Promise<Notation> {
   const { plugins, now, observe } = options;
-  const { directory, layouts, cache } = prepare(resolve(options.runtimeDirectory));
+  const directory = resolve(options.runtimeDirectory);
+  const cache = resolve(options.cacheDirectory);
+  const layouts = join(directory, "layouts");
+  mkdirSync(layouts, { recursive: true, mode: 0o700 });
+  prepareCache(cache);
   const runner = options.runner ?? createRunner(options);
   const take = createSlots(options);
   const version = createVersion({
@@ -165,19 +171,13 @@ export async function createNotation(options: NotationOptions): Promise<Notation
   return { judge, state: version.state, check: version.check, close };
 }
 
-/** Makes the directories, without what a killed predecessor left in them; only revocation lists are kept. */
-function prepare(runtimeDirectory: string) {
-  const directory = join(runtimeDirectory, "notation");
-  const layouts = join(directory, "layouts");
-  const cache = join(directory, "cache");
+/** Makes the place of the revocation lists. A run that was killed between writing a list and renaming it leaves it there. */
+function prepareCache(cache: string): void {
   const lists = join(cache, "crl");
-  rmSync(layouts, { recursive: true, force: true });
-  for (const made of [layouts, lists]) mkdirSync(made, { recursive: true, mode: 0o700 });
-  // Notation writes a list beside its place and renames it; a run that was killed in between leaves it there.
+  mkdirSync(lists, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(lists)) {
     if (name.startsWith("notation-")) rmSync(join(lists, name), { force: true });
   }
-  return { directory, layouts, cache };
 }
 
 /**

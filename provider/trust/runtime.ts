@@ -5,7 +5,6 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -41,16 +40,10 @@ export interface Runtime {
   close(): void;
 }
 
-const PREFIX = "trust-";
-
-/**
- * @param parent a directory of this process alone; made if it is absent. What a process that ended
- *   without closing left in it is removed.
- */
+/** @param parent a directory of this process alone; made if it is absent */
 export function createRuntime(parent: string): Runtime {
   mkdirSync(parent, { recursive: true, mode: 0o700 });
-  removeLeftovers(parent);
-  const root = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`));
+  const root = mkdtempSync(join(parent, "trust-"));
   let made = 0;
   let isClosed = false;
   return {
@@ -113,24 +106,4 @@ function removeTree(path: string): void {
     }
   }
   rmSync(path, { recursive: true, force: true });
-}
-
-/** The directories of processes that are no more. In a container every process has the same number, so age tells as well. */
-function removeLeftovers(parent: string): void {
-  for (const name of readdirSync(parent)) {
-    const owner = /^trust-([0-9]{1,10})-/.exec(name)?.[1];
-    if (owner === undefined) continue;
-    const path = join(parent, name);
-    if (isLeftover(path, Number(owner))) removeTree(path);
-  }
-}
-
-function isLeftover(path: string, owner: number): boolean {
-  try {
-    if (owner === process.pid) return statSync(path).mtimeMs < performance.timeOrigin;
-    process.kill(owner, 0); // Sends nothing; throws ESRCH when there is no such process.
-    return false;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
-  }
 }

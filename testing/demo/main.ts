@@ -118,7 +118,7 @@ try {
 Next:
   make demo ARGS=--raw    the whole ProviderResponse, with the facts about the verified image
   make demo-serve         the same, left running, with the curl line to ask it yourself
-  docs/gatekeeper.md      how Gatekeeper asks, and a template that admits only what is verified`);
+  docs/gatekeeper.md      how Gatekeeper asks, and what a template must do`);
   }
 } finally {
   await rm(directory, { recursive: true, force: true });
