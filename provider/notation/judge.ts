@@ -20,7 +20,7 @@ export interface NotationEvent {
   readonly outcome: "passed" | RejectReason | FailureReason;
   /** Milliseconds from the question to the judgement. */
   readonly durationMs: number;
-  /** Milliseconds that starting Notation blocked the event loop; of two runs, the longer. */
+  /** Milliseconds that the runner took to start Notation; of two runs, the longer. */
   readonly spawnMs: number;
   /** Milliseconds that the question waited for a place. */
   readonly queueMs: number;

@@ -33,7 +33,7 @@ export interface RunResult {
   readonly interrupted: boolean;
   /** `ENOENT`, `EACCES`, `ENOEXEC`, `EAGAIN`, `EMFILE`, …: the process never started. */
   readonly spawnError?: string;
-  /** Milliseconds that starting blocked the event loop: it copies page tables, so it grows with memory. */
+  /** Milliseconds that starting blocked the event loop of whoever starts: page tables are copied, so it grows with its memory. */
   readonly spawnMs: number;
 }
 

@@ -208,7 +208,7 @@ export function createMetrics({ registries }: MetricsOptions): Metrics {
   const spawnSeconds = bindHistogram({
     ...plain,
     name: "notation_provider_notation_spawn_seconds",
-    help: "How long starting Notation blocked the event loop",
+    help: "How long the starter took to start Notation",
     buckets: SHORT,
   });
 
