@@ -59,7 +59,8 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
     const reading = await readStill(directory, files, async (view) => {
       const { allowWeak } = options;
       const result = await readTrust(view, { allowWeak, today: today() });
-      if (!isClosed) watcher.follow(await view.directories());
+      const followed = await view.directories();
+      if (!isClosed) watcher.follow(followed);
       return result;
     });
     if (isClosed) return;
@@ -88,7 +89,6 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
       clearInterval(timer);
       watcher.close();
       await reloader.close();
-      watcher.close();
       runtime.close();
     },
   };
