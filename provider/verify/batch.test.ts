@@ -1,22 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { codeOf, createGate, createWorld, D1, D2, never, PASSED, settle } from "./testing/world.ts";
+import {
+  codeOf,
+  createHeldJudge,
+  createWorld,
+  D1,
+  D2,
+  never,
+  PASSED,
+  settle,
+} from "../../testing/verify/world.ts";
 import type { Decision } from "./decision.ts";
 
 const IMAGE = `r.io/a@${D1}`;
 const codesOf = (decisions: readonly Decision[]) => decisions.map(({ verdict }) => codeOf(verdict));
 
 test("200 callers at once with the same new key cost one verification", async () => {
-  const { verifier, world, calls } = createWorld();
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { verifier, parts, calls } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const asked = Array.from(
     { length: 200 },
     async () => await verifier.decide(["r.io/a:v1"], never),
   );
   await settle();
-  gate.release(PASSED);
+  held.release(PASSED);
   const answers = (await Promise.all(asked)).flat();
   assert.deepEqual(new Set(codesOf(answers)), new Set(["verified"]));
   assert.equal(answers.filter(({ cache }) => cache === "miss").length, 1);
@@ -25,32 +34,32 @@ test("200 callers at once with the same new key cost one verification", async ()
 });
 
 test("T-22 a first caller who hangs up spoils the work for nobody, and it fills the cache", async () => {
-  const { verifier, world, calls, ask } = createWorld();
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { verifier, parts, calls, ask } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const caller = new AbortController();
   const leader = verifier.decide([IMAGE], caller.signal);
   const follower = verifier.decide([IMAGE], never);
   await settle();
   caller.abort();
   assert.deepEqual(codesOf(await leader), ["TIMEOUT"]);
-  gate.release(PASSED);
+  held.release(PASSED);
   assert.deepEqual(codesOf(await follower), ["verified"]);
   assert.equal((await ask(IMAGE)).cache, "hit");
   assert.equal(calls.judge, 1);
 });
 
 test("T-22 all callers hung up, the work goes on and answers who comes later", async () => {
-  const { verifier, world, ask, calls } = createWorld();
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { verifier, parts, ask, calls } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const callers = [new AbortController(), new AbortController()];
   const asked = callers.map(async ({ signal }) => await verifier.decide([IMAGE], signal));
   await settle();
   for (const caller of callers) caller.abort();
   await Promise.all(asked);
   assert.deepEqual(verifier.stats().underWay, 1);
-  gate.release(PASSED);
+  held.release(PASSED);
   await settle();
   assert.equal((await ask(IMAGE)).cache, "hit");
   assert.equal(calls.judge, 1);
@@ -66,9 +75,9 @@ test("nothing is begun for a caller who has hung up already, and cached keys are
 });
 
 test("F-01 at the deadline late keys are TIMEOUT, the others decided, and the late result answers the retry", async () => {
-  const { verifier, world, time, ask } = createWorld();
-  const gate = createGate();
-  world.judge = async ({ subject }) => (subject.digest === D2 ? await gate.judge() : PASSED);
+  const { verifier, parts, time, ask } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = async ({ subject }) => (subject.digest === D2 ? await held.judge() : PASSED);
   let isAnswered = false;
   const asked = verifier.decide([IMAGE, `r.io/a@${D2}`], never).finally(() => (isAnswered = true));
   await settle();
@@ -77,41 +86,41 @@ test("F-01 at the deadline late keys are TIMEOUT, the others decided, and the la
   assert.equal(isAnswered, false);
   time.pass(1);
   assert.deepEqual(codesOf(await asked), ["verified", "TIMEOUT"]);
-  gate.release(PASSED);
+  held.release(PASSED);
   await settle();
   assert.equal((await ask(`r.io/a@${D2}`)).cache, "hit");
 });
 
 test("T-13 of many images at once those that were begun are finished first, and another registry has its own places", async () => {
-  const { verifier, world, calls } = createWorld({ concurrency: 2 });
-  const gate = createGate();
-  world.judge = async ({ repository }) =>
-    repository.registry === "r.io" ? await gate.judge() : PASSED;
+  const { verifier, parts, calls } = createWorld({ concurrency: 2 });
+  const held = createHeldJudge();
+  parts.judge = async ({ repository }) =>
+    repository.registry === "r.io" ? await held.judge() : PASSED;
   const cold = Array.from({ length: 10 }, (_, index) => `r.io/cold-${index}@${D1}`);
   const asked = verifier.decide(cold, never);
   await settle();
   assert.deepEqual([calls.collect, calls.judge], [2, 2]);
   assert.deepEqual(codesOf(await verifier.decide([`other.example/a@${D1}`], never)), ["verified"]);
-  gate.release(PASSED);
+  held.release(PASSED);
   assert.deepEqual(new Set(codesOf(await asked)), new Set(["verified"]));
 });
 
 test("work that waited for its turn until its deadline is never begun", async () => {
-  const { verifier, world, calls, time } = createWorld({ concurrency: 1 });
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { verifier, parts, calls, time } = createWorld({ concurrency: 1 });
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   void verifier.decide([IMAGE, `r.io/b@${D1}`], never);
   await settle();
   time.pass(10_000);
-  gate.release(PASSED);
+  held.release(PASSED);
   await settle();
   assert.equal(verifier.stats().underWay, 0);
   assert.equal(calls.collect, 1);
 });
 
 test("work has a deadline of its own, after which it is TIMEOUT and not kept", async () => {
-  const { verifier, world, time, ask, calls } = createWorld();
-  world.judge = async (_question, signal) =>
+  const { verifier, parts, time, ask, calls } = createWorld();
+  parts.judge = async (_question, signal) =>
     await new Promise((_resolve, reject) => {
       signal.addEventListener("abort", () => reject(new Error("ended")));
     });
@@ -123,7 +132,7 @@ test("work has a deadline of its own, after which it is TIMEOUT and not kept", a
   time.pass(1);
   await settle();
   assert.equal(verifier.stats().underWay, 0);
-  world.judge = async () => PASSED;
+  parts.judge = async () => PASSED;
   assert.equal((await ask(IMAGE)).verdict.kind, "verified");
   assert.equal(calls.judge, 2);
 });
@@ -146,9 +155,9 @@ test("F-38 T-21 one key 500 times is one verification and one decision, in the r
 });
 
 test("T-21 each distinct key is answered once, byte for byte, in the request's order, whatever the keys", async () => {
-  const { verifier, world, policies } = createWorld();
+  const { verifier, parts, policies } = createWorld();
   policies.set("broken", "never");
-  world.judge = async ({ subject }) => {
+  parts.judge = async ({ subject }) => {
     if (subject.digest === D2) throw new Error("a bug");
     return PASSED;
   };
@@ -187,11 +196,11 @@ test("T-21 each distinct key is answered once, byte for byte, in the request's o
 });
 
 test("F-37 no keys are no decisions, and 1,000 cold keys are 1,000 decisions by the deadline", async () => {
-  const { verifier, world, time } = createWorld({ concurrency: 1000 });
+  const { verifier, parts, time } = createWorld({ concurrency: 1000 });
   assert.deepEqual(await verifier.decide([], never), []);
-  const gate = createGate();
-  world.judge = async ({ repository }) =>
-    repository.repository.endsWith("0") ? PASSED : await gate.judge();
+  const held = createHeldJudge();
+  parts.judge = async ({ repository }) =>
+    repository.repository.endsWith("0") ? PASSED : await held.judge();
   const keys = Array.from({ length: 1000 }, (_, index) => `r.io/app-${index}@${D1}`);
   const asked = verifier.decide(keys, never);
   await settle();
@@ -199,16 +208,16 @@ test("F-37 no keys are no decisions, and 1,000 cold keys are 1,000 decisions by 
   const codes = codesOf(await asked);
   assert.equal(codes.filter((code) => code === "verified").length, 100);
   assert.equal(codes.filter((code) => code === "TIMEOUT").length, 900);
-  gate.release(PASSED);
+  held.release(PASSED);
   await settle();
   assert.deepEqual(new Set(codesOf(await verifier.decide(keys, never))), new Set(["verified"]));
 });
 
 test("F-36 beyond the bound on waiting keys the rest is OVERLOADED at once; cached keys are answered", async () => {
-  const { verifier, world, ask } = createWorld({ maxWaiting: 3 });
+  const { verifier, parts, ask } = createWorld({ maxWaiting: 3 });
   await ask(`r.io/hot@${D1}`);
-  const gate = createGate();
-  world.judge = gate.judge;
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const cold = Array.from({ length: 10 }, (_, index) => `r.io/cold-${index}@${D1}`);
   const asked = verifier.decide([...cold, `r.io/hot@${D1}`], never);
   await settle();
@@ -217,7 +226,7 @@ test("F-36 beyond the bound on waiting keys the rest is OVERLOADED at once; cach
     "OVERLOADED",
     "verified",
   ]);
-  gate.release(PASSED);
+  held.release(PASSED);
   assert.deepEqual(codesOf(await asked), [
     ...Array<string>(3).fill("verified"),
     ...Array<string>(7).fill("OVERLOADED"),
@@ -229,26 +238,26 @@ test("F-36 beyond the bound on waiting keys the rest is OVERLOADED at once; cach
 const broken = (): never => {
   throw new TypeError("a bug");
 };
-type World = ReturnType<typeof createWorld>["world"];
-const FAULTS: readonly { readonly name: string; readonly fault: (world: World) => void }[] = [
-  { name: "trust", fault: (world) => (world.policy = broken) },
-  { name: "the registry's list", fault: (world) => (world.allows = broken) },
-  { name: "the registry", fault: (world) => (world.network = broken) },
-  { name: "Notation's state", fault: (world) => (world.notation = broken) },
-  { name: "the judge", fault: (world) => (world.judge = broken) },
+type Parts = ReturnType<typeof createWorld>["parts"];
+const FAULTS: readonly { readonly name: string; readonly fault: (parts: Parts) => void }[] = [
+  { name: "trust", fault: (parts) => (parts.policy = broken) },
+  { name: "the registry's list", fault: (parts) => (parts.allows = broken) },
+  { name: "the registry", fault: (parts) => (parts.network = broken) },
+  { name: "Notation's state", fault: (parts) => (parts.notation = broken) },
+  { name: "the judge", fault: (parts) => (parts.judge = broken) },
 ];
 for (const { name, fault } of FAULTS) {
   for (const key of ["r.io/a:v1", IMAGE]) {
     test(`T-56 a throw of ${name} leaves ${key.slice(0, 9)} undecided as a fault of ours, is reported, and is not kept`, async () => {
-      const { verifier, world, events } = createWorld();
-      const sound = { ...world };
-      fault(world);
+      const { verifier, parts, events } = createWorld();
+      const sound = { ...parts };
+      fault(parts);
       assert.deepEqual(codesOf(await verifier.decide([key, "bad key"], never)), [
         "INTERNAL_ERROR",
         "INVALID_REFERENCE",
       ]);
       assert.equal(events.filter(({ kind }) => kind === "error").length, 1);
-      Object.assign(world, sound);
+      Object.assign(parts, sound);
       assert.deepEqual(codesOf(await verifier.decide([key], never)), ["verified"]);
       assert.equal(verifier.stats().waiting, 0);
     });
@@ -256,16 +265,16 @@ for (const { name, fault } of FAULTS) {
 }
 
 test("T-56 an observer that throws changes no verdict", async () => {
-  const { ask, world } = createWorld();
-  world.observe = broken;
-  world.judge = broken;
+  const { ask, parts } = createWorld();
+  parts.observe = broken;
+  parts.judge = broken;
   assert.equal(codeOf((await ask(IMAGE)).verdict), "INTERNAL_ERROR");
 });
 
 test("after close everybody who waits gets SHUTTING_DOWN, and so does who would have to", async () => {
-  const { verifier, world, calls, ask, time } = createWorld();
+  const { verifier, parts, calls, ask, time } = createWorld();
   await ask(`r.io/hot@${D1}`);
-  world.judge = async (_question, signal) =>
+  parts.judge = async (_question, signal) =>
     await new Promise((_resolve, reject) => {
       signal.addEventListener("abort", () => reject(new Error("ended")));
     });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { undecided } from "../verdict/verdict.ts";
 import type { Pin } from "./decision.ts";
-import { createWorld, D1, D2, never, settle } from "./testing/world.ts";
+import { createWorld, D1, D2, never, settle } from "../../testing/verify/world.ts";
 
 /** The image to run, or the reason why there is none. */
 const saidOf = ({ result }: Pin): string =>
@@ -60,10 +60,10 @@ test("mutation: a tag that was resolved for a verdict is not asked for again, an
 });
 
 test("mutation: at the deadline late keys are TIMEOUT and the others pinned", async () => {
-  const { verifier, world, time } = createWorld();
+  const { verifier, parts, time } = createWorld();
   await verifier.pin(["r.io/a:v1"], never);
   const { promise, resolve } = Promise.withResolvers<void>();
-  world.network = async () => await promise;
+  parts.network = async () => await promise;
   const asked = verifier.pin(["r.io/b:v1", "r.io/a:v1"], never);
   await settle();
   assert.equal(verifier.stats().waiting, 1);
@@ -82,19 +82,19 @@ test("mutation: beyond the bound on waiting keys the rest is OVERLOADED", async 
 });
 
 test("mutation: a registry that cannot be asked leaves the key undecided and is asked again", async () => {
-  const { verifier, world } = createWorld();
-  world.failure = undecided("REGISTRY_UNREACHABLE", "no answer");
+  const { verifier, parts } = createWorld();
+  parts.failure = undecided("REGISTRY_UNREACHABLE", "no answer");
   assert.deepEqual((await verifier.pin(["r.io/a:v1"], never)).map(saidOf), [
     "REGISTRY_UNREACHABLE",
   ]);
-  world.failure = undefined;
+  parts.failure = undefined;
   assert.deepEqual((await verifier.pin(["r.io/a:v1"], never)).map(saidOf), [`r.io/a:v1@${D1}`]);
 });
 
 for (const part of ["allows", "network"] as const) {
   test(`T-56 mutation: a throw of the registry's ${part} leaves the key undecided and is reported`, async () => {
-    const { verifier, world, events } = createWorld();
-    world[part] = () => {
+    const { verifier, parts, events } = createWorld();
+    parts[part] = () => {
       throw new TypeError("a bug");
     };
     assert.deepEqual((await verifier.pin(["r.io/a:v1", ""], never)).map(saidOf), [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRefreshedCache } from "./refreshed.ts";
-import { settle } from "./testing/world.ts";
+import { settle } from "../../testing/verify/world.ts";
 
 function setUp() {
   const clock = { now: 0 };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { rejected, undecided } from "../verdict/verdict.ts";
 import {
   codeOf,
-  createGate,
+  createHeldJudge,
   createWorld,
   D1,
   D2,
@@ -11,25 +11,25 @@ import {
   PASSED,
   settle,
   snapshot,
-} from "./testing/world.ts";
+} from "../../testing/verify/world.ts";
 
 const IMAGE = `r.io/a@${D1}`;
 
 test("a verified key is refreshed after 80 % of its life without anybody waiting", async () => {
-  const { ask, time, world, calls, events } = createWorld();
+  const { ask, time, parts, calls, events } = createWorld();
   await ask(IMAGE);
   time.pass(239_999);
   await ask(IMAGE);
   await settle();
   assert.equal(calls.judge, 1);
   time.pass(1);
-  const gate = createGate();
-  world.judge = gate.judge;
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   for (let count = 0; count < 3; count += 1) assert.equal((await ask(IMAGE)).cache, "hit");
   await settle();
   assert.equal(calls.judge, 2);
   assert.deepEqual(events, []);
-  gate.release(PASSED);
+  held.release(PASSED);
   await settle();
   assert.deepEqual(events, [{ kind: "refresh", outcome: "verified" }]);
   time.pass(200_000);
@@ -37,33 +37,33 @@ test("a verified key is refreshed after 80 % of its life without anybody waiting
 });
 
 test("the life of a verdict counts from the beginning of the verification", async () => {
-  const { ask, verifier, time, world } = createWorld();
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { ask, verifier, time, parts } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const asked = verifier.decide([IMAGE], never);
   await settle();
   time.pass(1500);
-  gate.release(PASSED);
+  held.release(PASSED);
   await asked;
   time.pass(298_500);
   assert.equal((await ask(IMAGE)).cache, "miss");
 });
 
 test("a refresh that finds a revocation replaces the verdict at once", async () => {
-  const { ask, time, world } = createWorld();
+  const { ask, time, parts } = createWorld();
   await ask(IMAGE);
   time.pass(240_000);
-  world.judge = async () => rejected("REVOKED", "the certificate is revoked");
+  parts.judge = async () => rejected("REVOKED", "the certificate is revoked");
   await ask(IMAGE);
   await settle();
   assert.equal(codeOf((await ask(IMAGE)).verdict), "REVOKED");
 });
 
 test("a refresh that ends undecided keeps the verdict to its end and not beyond, and is not repeated at once", async () => {
-  const { ask, time, world, calls } = createWorld();
+  const { ask, time, parts, calls } = createWorld();
   await ask(IMAGE);
   time.pass(240_000);
-  world.judge = async () => undecided("REVOCATION_UNKNOWN", "nobody answers");
+  parts.judge = async () => undecided("REVOCATION_UNKNOWN", "nobody answers");
   for (let count = 0; count < 5; count += 1) {
     assert.equal((await ask(IMAGE)).verdict.kind, "verified");
     await settle();
@@ -78,13 +78,13 @@ test("a refresh that ends undecided keeps the verdict to its end and not beyond,
 });
 
 test("400 keys that grow old together are all refreshed, eight at a time, and none is waited for", async () => {
-  const { verifier, time, world, calls } = createWorld();
+  const { verifier, time, parts, calls } = createWorld();
   const keys = Array.from({ length: 400 }, (_, index) => `r.io/app-${index}@${D1}`);
   await verifier.decide(keys, never);
   time.pass(240_000);
   let running = 0;
   let most = 0;
-  world.judge = async () => {
+  parts.judge = async () => {
     running += 1;
     most = Math.max(most, running);
     await settle();
@@ -102,16 +102,16 @@ test("400 keys that grow old together are all refreshed, eight at a time, and no
 });
 
 test("nothing is refreshed for a policy that is no longer in force", async () => {
-  const { verifier, time, world, calls, policies } = createWorld();
+  const { verifier, time, parts, calls, policies } = createWorld();
   const keys = Array.from({ length: 9 }, (_, index) => `r.io/app-${index}@${D1}`);
   await verifier.decide(keys, never);
   time.pass(240_000);
-  const gate = createGate();
-  world.judge = gate.judge;
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   await verifier.decide(keys, never);
   await settle();
   policies.set("default", snapshot("default", "e2"));
-  gate.release(PASSED);
+  held.release(PASSED);
   await settle();
   // Eight were under way, the ninth waited and was not begun.
   assert.equal(calls.judge, 9 + 8);
@@ -139,10 +139,10 @@ test("a tag that moved is seen by the refresh, before its life is over", async (
 });
 
 test("a tag whose refresh fails is answered to its end, asked for four times a second at most, and then undecided", async () => {
-  const { ask, time, world, calls } = createWorld();
+  const { ask, time, parts, calls } = createWorld();
   await ask("r.io/a:v1");
   time.pass(4000);
-  world.failure = undecided("REGISTRY_UNREACHABLE", "no answer");
+  parts.failure = undecided("REGISTRY_UNREACHABLE", "no answer");
   for (let count = 0; count < 10; count += 1) {
     assert.equal((await ask("r.io/a:v1")).verdict.kind, "verified");
     await settle();
@@ -154,25 +154,25 @@ test("a tag whose refresh fails is answered to its end, asked for four times a s
 });
 
 test("a rejected key lives 30 s, an undecided one not at all", async () => {
-  const { ask, time, world, calls } = createWorld();
-  world.judge = async () => rejected("UNTRUSTED_SIGNER", "nobody we know");
+  const { ask, time, parts, calls } = createWorld();
+  parts.judge = async () => rejected("UNTRUSTED_SIGNER", "nobody we know");
   await ask(IMAGE);
   await ask(IMAGE);
   assert.equal(calls.judge, 1);
   time.pass(30_000);
-  world.judge = async () => undecided("REVOCATION_UNKNOWN", "nobody answers");
+  parts.judge = async () => undecided("REVOCATION_UNKNOWN", "nobody answers");
   await ask(IMAGE);
   await ask(IMAGE);
   assert.equal(calls.judge, 3);
 });
 
 test("T-56 a part that throws during a refresh is reported and the verdict stays", async () => {
-  const { ask, time, world, events } = createWorld();
+  const { ask, time, parts, events } = createWorld();
   await ask(IMAGE);
   time.pass(240_000);
-  world.judge = async () => {
+  parts.judge = async () => {
     // The refresh looks the policy up again when Notation has answered.
-    world.policy = () => {
+    parts.policy = () => {
       throw new TypeError("a bug");
     };
     return PASSED;

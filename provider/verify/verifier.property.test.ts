@@ -6,7 +6,14 @@ import { untilAborted } from "../lib/deadline.ts";
 import type { Judgement } from "../notation/judgement.ts";
 import { rejected, undecided, type AskedLevel } from "../verdict/verdict.ts";
 import type { Decision } from "./decision.ts";
-import { codeOf, createWorld, never, PASSED, settle, snapshot } from "./testing/world.ts";
+import {
+  codeOf,
+  createWorld,
+  never,
+  PASSED,
+  settle,
+  snapshot,
+} from "../../testing/verify/world.ts";
 
 const DIGESTS = ["one", "two"].map((name) => digestOf(name));
 const REPOSITORIES = ["r.io/a", "r.io/b"];
@@ -95,9 +102,9 @@ function note(map: Map<string, number[]>, key: string, at: number): void {
 /** A world whose every answer waits until the walk gives it. */
 function createWalk() {
   const all = createWorld();
-  const { time, world, policies, tags } = all;
+  const { time, parts, policies, tags } = all;
   // A version stays the one in force while the binary is absent.
-  const seen = { version: world.version };
+  const seen = { version: parts.version };
   const record: Record = { passed: new Map(), refused: new Map(), named: new Map() };
   const waiting: ((judgement: Judgement) => void)[] = [];
   const wait = async (signal: AbortSignal): Promise<Judgement> => {
@@ -105,8 +112,8 @@ function createWalk() {
     waiting.push(resolve);
     return await untilAborted(promise, signal);
   };
-  world.network = async (signal) => void (await wait(signal));
-  world.judge = async ({ repository: { registry, repository }, subject, trust, level }, signal) => {
+  parts.network = async (signal) => void (await wait(signal));
+  parts.judge = async ({ repository: { registry, repository }, subject, trust, level }, signal) => {
     const began = time.now();
     const version = seen.version;
     const judgement = await wait(signal);
@@ -146,7 +153,7 @@ test("T-01 T-19 T-27 F-43 nothing is verified or refused but what Notation said 
   const oneWalk = fc.asyncProperty(
     fc.array(step, { minLength: 5, maxLength: 80, size: "max" }),
     async (steps) => {
-      const { verifier, time, world, policies, seen, record, waiting, move } = createWalk();
+      const { verifier, time, parts, policies, seen, record, waiting, move } = createWalk();
       const open: Promise<void>[] = [];
       let replaced = 2;
 
@@ -216,12 +223,12 @@ test("T-01 T-19 T-27 F-43 nothing is verified or refused but what Notation said 
             break;
           case "notation":
             if (current.change === "replaced") seen.version = `1.3.${(replaced += 1)}`;
-            world.version = current.change === "replaced" ? seen.version : undefined;
+            parts.version = current.change === "replaced" ? seen.version : undefined;
             // A key that nobody has to be asked for: a version that came and went unseen is not told from none.
             await verifier.decide(["r.io/untrusted"], never);
             break;
           case "registry":
-            world.failure = current.isDown ? undecided("REGISTRY_ERROR", "down") : undefined;
+            parts.failure = current.isDown ? undecided("REGISTRY_ERROR", "down") : undefined;
             break;
         }
         await settle();

@@ -4,7 +4,7 @@ import { rejected, undecided } from "../verdict/verdict.ts";
 import {
   candidate,
   codeOf,
-  createGate,
+  createHeldJudge,
   createWorld,
   D1,
   D2,
@@ -13,7 +13,7 @@ import {
   PASSED,
   settle,
   snapshot,
-} from "./testing/world.ts";
+} from "../../testing/verify/world.ts";
 import { digestOf } from "../image/digest.ts";
 
 const IMAGE = `r.io/a@${D1}`;
@@ -32,9 +32,9 @@ test("T-01 a tag moved after a positive verdict is judged by its new digest once
 });
 
 test("T-01 the life of a tag's answer counts from the question, however slow the registry is", async () => {
-  const { ask, tags, world, time, verifier } = createWorld();
+  const { ask, tags, parts, time, verifier } = createWorld();
   const { promise, resolve } = Promise.withResolvers<void>();
-  world.network = async () => await promise;
+  parts.network = async () => await promise;
   const asked = verifier.decide(["r.io/a:v1"], never);
   await settle();
   tags.set("r.io/a:v1", D2);
@@ -46,9 +46,9 @@ test("T-01 the life of a tag's answer counts from the question, however slow the
 });
 
 test("T-01 who joins a look-up that was begun longer ago than the tag map's life asks again", async () => {
-  const { verifier, tags, world, time, calls } = createWorld();
+  const { verifier, tags, parts, time, calls } = createWorld();
   const slow = Promise.withResolvers<void>();
-  world.network = async () => await slow.promise;
+  parts.network = async () => await slow.promise;
   void verifier.decide(["r.io/a:v1"], never);
   await settle();
   tags.set("r.io/a:v1", D2);
@@ -62,9 +62,9 @@ test("T-01 who joins a look-up that was begun longer ago than the tag map's life
 });
 
 test("T-02 a tag is resolved once for a verdict, and the digest judged is the digest said", async () => {
-  const { ask, calls, world } = createWorld();
+  const { ask, calls, parts } = createWorld();
   let judged: string | undefined;
-  world.judge = async ({ subject }) => {
+  parts.judge = async ({ subject }) => {
     judged = subject.digest;
     return PASSED;
   };
@@ -75,18 +75,18 @@ test("T-02 a tag is resolved once for a verdict, and the digest judged is the di
 });
 
 test("T-02 evidence of another subject than was asked for is never judged", async () => {
-  const { ask, world, calls } = createWorld();
-  world.collected = D2;
+  const { ask, parts, calls } = createWorld();
+  parts.collected = D2;
   assert.equal(codeOf((await ask(IMAGE)).verdict), "REGISTRY_ERROR");
   assert.equal(calls.judge, 0);
 });
 
 test("a tag's descriptor goes with the question for evidence, so that the subject is not asked for twice", async () => {
-  const { ask, world } = createWorld();
+  const { ask, parts } = createWorld();
   await ask("r.io/a:v1");
-  assert.equal(world.known?.digest, D1);
+  assert.equal(parts.known?.digest, D1);
   await ask(`r.io/b@${D1}`);
-  assert.equal(world.known, undefined);
+  assert.equal(parts.known, undefined);
 });
 
 test("T-19 a digest verified in one repository is judged anew in another", async () => {
@@ -98,9 +98,9 @@ test("T-19 a digest verified in one repository is judged anew in another", async
 });
 
 test("T-27 a verdict of one level or policy answers no other, in either order", async () => {
-  const { ask, policies, world, calls } = createWorld();
+  const { ask, policies, parts, calls } = createWorld();
   policies.set("prod", snapshot("prod", "e1"));
-  world.judge = async ({ level }) => (level === "audit" ? PASSED : UNTRUSTED);
+  parts.judge = async ({ level }) => (level === "audit" ? PASSED : UNTRUSTED);
   const keys = [
     `${IMAGE}?level=audit`,
     `${IMAGE}?level=strict`,
@@ -116,7 +116,7 @@ test("T-27 a verdict of one level or policy answers no other, in either order", 
 });
 
 test("the facts are what the verified envelope claims, under the level that was asked for", async () => {
-  const { ask, signatures, world, policies } = createWorld();
+  const { ask, signatures, parts, policies } = createWorld();
   policies.set("prod", snapshot("prod", "e1", "permissive"));
   signatures.set(IMAGE, [
     candidate("other"),
@@ -134,7 +134,7 @@ test("the facts are what the verified envelope claims, under the level that was 
     },
   ]);
   const warnings = [{ check: "revocation", message: "nobody answers" }] as const;
-  world.judge = async ({ envelope }) =>
+  parts.judge = async ({ envelope }) =>
     envelope.mediaType === "application/cose" ? { kind: "passed", warnings } : UNTRUSTED;
   assert.deepEqual((await ask(`${IMAGE}?policy=prod`)).verdict, {
     kind: "verified",
@@ -208,8 +208,8 @@ const FOREIGN = [
 ];
 for (const key of FOREIGN) {
   test(`T-24 T-35 the key ${JSON.stringify(key.slice(0, 24))} reaches nobody`, async () => {
-    const { ask, calls, world } = createWorld();
-    world.allows = (host) => host === "r.io";
+    const { ask, calls, parts } = createWorld();
+    parts.allows = (host) => host === "r.io";
     const prototype = Object.getOwnPropertyNames(Object.prototype);
     const code = codeOf((await ask(key)).verdict);
     assert.ok(["INVALID_REFERENCE", "INVALID_OPTION", "REGISTRY_NOT_ALLOWED"].includes(code), code);
@@ -230,7 +230,7 @@ const DEATHS: readonly {
   },
   {
     name: "Notation's version",
-    change: ({ world }) => (world.version = "1.3.3"),
+    change: ({ parts }) => (parts.version = "1.3.3"),
     judged: 2,
   },
   {
@@ -245,7 +245,7 @@ const DEATHS: readonly {
   },
   {
     name: "nothing: Notation is gone for a while",
-    change: ({ world }) => (world.version = undefined),
+    change: ({ parts }) => (parts.version = undefined),
     judged: 1,
   },
 ];
@@ -260,29 +260,29 @@ for (const { name, change, judged } of DEATHS) {
 }
 
 test("without Notation a key that is not cached is undecided, and decided as soon as it is back", async () => {
-  const { ask, world } = createWorld();
-  world.version = undefined;
+  const { ask, parts } = createWorld();
+  parts.version = undefined;
   assert.equal(codeOf((await ask(IMAGE)).verdict), "NOTATION_FAILED");
-  world.version = "1.3.2";
+  parts.version = "1.3.2";
   assert.equal((await ask(IMAGE)).verdict.kind, "verified");
 });
 
 test("a run that brought Notation back is not kept for the version before, and the key is decided", async () => {
-  const { ask, world, calls } = createWorld();
-  world.notation = () => ({ version: calls.judge > 0 ? "1.3.2" : undefined, problem: undefined });
+  const { ask, parts, calls } = createWorld();
+  parts.notation = () => ({ version: calls.judge > 0 ? "1.3.2" : undefined, problem: undefined });
   assert.equal((await ask(IMAGE)).verdict.kind, "verified");
   assert.equal((await ask(IMAGE)).cache, "hit");
 });
 
 test("F-43 what was judged under a policy that changed meanwhile is judged anew and not kept", async () => {
-  const { verifier, policies, world, calls, ask } = createWorld();
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { verifier, policies, parts, calls, ask } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const asked = verifier.decide([IMAGE], never);
   await settle();
   policies.set("default", snapshot("default", "e2"));
-  world.judge = async () => UNTRUSTED;
-  gate.release(PASSED);
+  parts.judge = async () => UNTRUSTED;
+  held.release(PASSED);
   assert.deepEqual(
     (await asked).map(({ verdict }) => codeOf(verdict)),
     ["UNTRUSTED_SIGNER"],
@@ -292,14 +292,14 @@ test("F-43 what was judged under a policy that changed meanwhile is judged anew 
 });
 
 test("F-43 a cached verdict does not answer when the policy changed while the tag was resolved", async () => {
-  const { verifier, policies, world, ask } = createWorld();
+  const { verifier, policies, parts, ask } = createWorld();
   await ask(IMAGE);
   const { promise, resolve } = Promise.withResolvers<void>();
-  world.network = async () => await promise;
+  parts.network = async () => await promise;
   const asked = verifier.decide(["r.io/a:v1"], never);
   await settle();
   policies.set("default", snapshot("default", "e2"));
-  world.judge = async () => UNTRUSTED;
+  parts.judge = async () => UNTRUSTED;
   resolve();
   assert.deepEqual(
     (await asked).map(({ verdict }) => codeOf(verdict)),
@@ -308,26 +308,26 @@ test("F-43 a cached verdict does not answer when the policy changed while the ta
 });
 
 test("F-43 a run during which Notation was replaced is not kept for either version", async () => {
-  const { verifier, world, calls, ask } = createWorld();
-  const gate = createGate();
-  world.judge = gate.judge;
+  const { verifier, parts, calls, ask } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
   const asked = verifier.decide([IMAGE], never);
   await settle();
-  world.version = "1.3.3";
-  world.judge = async () => UNTRUSTED;
-  gate.release(PASSED);
+  parts.version = "1.3.3";
+  parts.judge = async () => UNTRUSTED;
+  held.release(PASSED);
   await asked;
   for (const version of ["1.3.3", "1.3.2"]) {
-    world.version = version;
+    parts.version = version;
     assert.equal(codeOf((await ask(IMAGE)).verdict), "UNTRUSTED_SIGNER");
   }
   assert.equal(calls.judge, 3);
 });
 
 test("F-43 a policy that changes during every round ends undecided", async () => {
-  const { ask, policies, world, calls } = createWorld();
+  const { ask, policies, parts, calls } = createWorld();
   let epoch = 1;
-  world.judge = async () => {
+  parts.judge = async () => {
     epoch += 1;
     policies.set("default", snapshot("default", `e${epoch}`));
     return PASSED;
@@ -337,8 +337,8 @@ test("F-43 a policy that changes during every round ends undecided", async () =>
 });
 
 test("F-43 a policy that went away during the run ends the key as it would have been", async () => {
-  const { ask, policies, world } = createWorld();
-  world.judge = async () => {
+  const { ask, policies, parts } = createWorld();
+  parts.judge = async () => {
     policies.delete("default");
     return PASSED;
   };
@@ -346,9 +346,9 @@ test("F-43 a policy that went away during the run ends the key as it would have 
 });
 
 test("the first signature that passes decides, and those behind it are not judged", async () => {
-  const { ask, signatures, world, calls } = createWorld();
+  const { ask, signatures, parts, calls } = createWorld();
   signatures.set(IMAGE, ["bad", "good", "unseen"].map(candidate));
-  world.judge = async ({ envelope }) =>
+  parts.judge = async ({ envelope }) =>
     envelope.claims.signer.subject === "CN=good" ? PASSED : UNTRUSTED;
   assert.equal(factsOf((await ask(IMAGE)).verdict).signature, digestOf("good"));
   assert.equal(calls.judge, 2);
@@ -363,14 +363,14 @@ test("a candidate that was refused before is not judged, and spoils no other", a
 });
 
 test("T-10 of 1,000 signatures those that were fetched are judged, one at a time, and no other", async () => {
-  const { ask, signatures, world, calls } = createWorld();
+  const { ask, signatures, parts, calls } = createWorld();
   signatures.set(
     IMAGE,
     Array.from({ length: 10 }, (_, index) => candidate(`${index}`)),
   );
-  world.listed = 1000;
+  parts.listed = 1000;
   let running = 0;
-  world.judge = async () => {
+  parts.judge = async () => {
     running += 1;
     assert.equal(running, 1);
     await settle();
@@ -382,17 +382,17 @@ test("T-10 of 1,000 signatures those that were fetched are judged, one at a time
 });
 
 test("T-16 a good signature behind more than are looked at is never reached, and says so", async () => {
-  const { ask, world, signatures } = createWorld();
+  const { ask, parts, signatures } = createWorld();
   signatures.set(IMAGE, ["1", "2"].map(candidate));
-  world.listed = 11;
-  world.judge = async () => UNTRUSTED;
+  parts.listed = 11;
+  parts.judge = async () => UNTRUSTED;
   assert.equal(codeOf((await ask(IMAGE)).verdict), "TOO_MANY_SIGNATURES");
 });
 
 test("no signature is judged after the verification's own deadline", async () => {
-  const { ask, signatures, world, calls, time } = createWorld();
+  const { ask, signatures, parts, calls, time } = createWorld();
   signatures.set(IMAGE, ["slow", "late"].map(candidate));
-  world.judge = async () => {
+  parts.judge = async () => {
     time.pass(10_000);
     return UNTRUSTED;
   };
@@ -402,11 +402,11 @@ test("no signature is judged after the verification's own deadline", async () =>
 });
 
 test("a registry that cannot be asked leaves every key undecided and nothing cached", async () => {
-  const { ask, world, calls } = createWorld();
-  world.failure = undecided("REGISTRY_UNREACHABLE", "no answer");
+  const { ask, parts, calls } = createWorld();
+  parts.failure = undecided("REGISTRY_UNREACHABLE", "no answer");
   assert.equal(codeOf((await ask("r.io/a:v1")).verdict), "REGISTRY_UNREACHABLE");
   assert.equal(codeOf((await ask(IMAGE)).verdict), "REGISTRY_UNREACHABLE");
-  world.failure = undefined;
+  parts.failure = undefined;
   assert.equal((await ask("r.io/a:v1")).verdict.kind, "verified");
   assert.equal(calls.judge, 1);
 });

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import type { Candidate, Evidence } from "../../evidence/evidence.ts";
-import type { Descriptor } from "../../image/descriptor.ts";
-import { digestOf, type Digest } from "../../image/digest.ts";
-import type { Schedule } from "../../lib/deadline.ts";
-import type { Judgement, NotationState, Question } from "../../notation/judgement.ts";
-import type { Statement, TrustSnapshot } from "../../trust/trust.ts";
+import type { Candidate, Evidence } from "../../provider/evidence/evidence.ts";
+import type { Descriptor } from "../../provider/image/descriptor.ts";
+import { digestOf, type Digest } from "../../provider/image/digest.ts";
+import type { Schedule } from "../../provider/lib/deadline.ts";
+import type { Judgement, NotationState, Question } from "../../provider/notation/judgement.ts";
+import type { Statement, TrustSnapshot } from "../../provider/trust/trust.ts";
 import {
   rejected,
   undecided,
   type Level,
   type Refusal,
   type Verdict,
-} from "../../verdict/verdict.ts";
-import type { Decision } from "../decision.ts";
-import { createVerifier, type VerifierEvent } from "../verifier.ts";
+} from "../../provider/verdict/verdict.ts";
+import type { Decision } from "../../provider/verify/decision.ts";
+import { createVerifier, type VerifierEvent } from "../../provider/verify/verifier.ts";
 
 export const D1 = digestOf("one");
 export const D2 = digestOf("two");
@@ -87,7 +87,7 @@ export const candidate = (name: string): Candidate => ({
 
 const LIMITS = { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting: 1000, concurrency: 100 };
 
-/** One verifier over a registry, a Notation and trust policies that a test can change at will. */
+/** One verifier, and the parts around it as a test wants them: a registry, a Notation, trust policies. */
 export function createWorld({
   keepTag = true,
   ...limits
@@ -101,9 +101,9 @@ export function createWorld({
   const signatures = new Map<string, readonly Candidate[]>();
   const calls = { subject: 0, collect: 0, judge: 0 };
   const events: VerifierEvent[] = [];
-  const world = {
+  const parts = {
     version: "1.3.2" as string | undefined,
-    notation: (): NotationState => ({ version: world.version, problem: undefined }),
+    notation: (): NotationState => ({ version: parts.version, problem: undefined }),
     judge: async (_question: Question, _signal: AbortSignal): Promise<Judgement> => PASSED,
     /** What the registry says instead of resolving or collecting. */
     failure: undefined as Refusal | undefined,
@@ -120,14 +120,14 @@ export function createWorld({
     network: async (_signal: AbortSignal): Promise<void> => {},
   };
   const verifier = createVerifier({
-    trust: { policy: (name) => world.policy(name) },
+    trust: { policy: (name) => parts.policy(name) },
     registry: {
-      allows: (host) => world.allows(host),
+      allows: (host) => parts.allows(host),
       async subject({ registry, repository }, name, signal) {
         calls.subject += 1;
         const digest = tags.get(`${registry}/${repository}:${name}`);
-        const { failure } = world;
-        await world.network(signal);
+        const { failure } = parts;
+        await parts.network(signal);
         if (failure !== undefined) return failure;
         if (digest === undefined) return rejected("IMAGE_NOT_FOUND", "no such tag");
         return { mediaType: MANIFEST, digest, size: 10 };
@@ -135,37 +135,37 @@ export function createWorld({
     },
     async collect({ registry, repository }, digest, known, signal): Promise<Evidence | Refusal> {
       calls.collect += 1;
-      world.known = known;
-      const { failure } = world;
-      await world.network(signal);
+      parts.known = known;
+      const { failure } = parts;
+      await parts.network(signal);
       if (failure !== undefined) return failure;
       const found = signatures.get(`${registry}/${repository}@${digest}`) ?? [candidate("good")];
       return {
-        subject: { mediaType: MANIFEST, digest: world.collected ?? digest, size: 10 },
+        subject: { mediaType: MANIFEST, digest: parts.collected ?? digest, size: 10 },
         candidates: found,
-        listed: world.listed ?? found.length,
+        listed: parts.listed ?? found.length,
       };
     },
     async judge(question, signal) {
       calls.judge += 1;
-      if (world.version === undefined) return undecided("NOTATION_FAILED", "no binary");
-      return await world.judge(question, signal);
+      if (parts.version === undefined) return undecided("NOTATION_FAILED", "no binary");
+      return await parts.judge(question, signal);
     },
-    notation: () => world.notation(),
+    notation: () => parts.notation(),
     limits: { ...LIMITS, ...limits },
     lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
     cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
     keepTag,
     now: time.now,
     schedule: time.schedule,
-    observe: (event) => void world.observe(event),
+    observe: (event) => void parts.observe(event),
   });
   async function ask(key: string): Promise<Decision> {
     const [decision] = await verifier.decide([key], never);
     assert.ok(decision);
     return decision;
   }
-  return { verifier, time, policies, tags, signatures, world, calls, events, ask };
+  return { verifier, time, policies, tags, signatures, parts, calls, events, ask };
 }
 
 /** Everything that is runnable has run: promises only, no time passes. */
@@ -187,7 +187,7 @@ export function factsOf(verdict: Verdict) {
 }
 
 /** A judge whose judgements a test releases, all of them by the same. */
-export function createGate() {
+export function createHeldJudge() {
   const { promise, resolve } = Promise.withResolvers<Judgement>();
   return { judge: async () => await promise, release: resolve };
 }
