@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Config, RegistryConfig } from "./config/schema.ts";
+import { REQUEST_TIMEOUT_MS, type Config, type RegistryConfig } from "./config/schema.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createRemoteRunner } from "./notation/remote-runner.ts";
@@ -173,7 +173,7 @@ function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
     allowedAddresses: registry.allowedAddresses,
     concurrency: registry.concurrency,
     maxWaiting: registry.maxWaiting,
-    requestTimeoutMs: registry.requestTimeout,
+    requestTimeoutMs: registry.requestTimeout ?? REQUEST_TIMEOUT_MS,
   };
 }
 

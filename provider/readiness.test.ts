@@ -111,7 +111,7 @@ test("F-44 a policy that was refused is named with its first error", () => {
   );
 });
 
-test("a line is written when readiness changes, and none when it does not", () => {
+test("a line is written at the first look and when readiness changes, and none when it does not", () => {
   const lines: unknown[] = [];
   const log = {
     info: (...line: readonly unknown[]) => void lines.push(line),
@@ -128,6 +128,7 @@ test("a line is written when readiness changes, and none when it does not", () =
   look();
   look();
   assert.deepEqual(lines, [
+    ["ready", fields],
     ["not ready", { reason: "notation", problem: "the binary is missing" }],
     ["ready", fields],
   ]);

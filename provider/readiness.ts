@@ -65,21 +65,25 @@ function trustChecks(trust: ReadinessSources["trust"]): readonly Check[] {
   ];
 }
 
-/** Whether all is well, in every look at the checks, with a line in the log when that has changed since the look before. */
+/**
+ * Writes whether all is well to the log, at the first look at the checks and whenever that has changed since the look before.
+ * @returns the look
+ */
 export function announceChanges(
   checks: () => readonly Check[],
   log: Pick<Log, "info" | "warn">,
   fields: { readonly url: string; readonly admin: string },
 ): () => readonly Check[] {
-  let wasReady = checks().every(({ ok }) => ok);
+  let wasReady: boolean | undefined;
   return () => {
     const found = checks();
-    const failed = found.find(({ ok }) => !ok);
-    const isReady = failed === undefined;
-    if (isReady && !wasReady) log.info("ready", fields);
-    if (!isReady && wasReady) {
-      const { name: reason, detail: problem } = failed;
-      log.warn("not ready", { reason, ...(problem !== undefined && { problem }) });
+    const failed = found.filter(({ ok }) => !ok);
+    const isReady = failed.length === 0;
+    if (isReady !== wasReady) {
+      if (isReady) log.info("ready", fields);
+      for (const { name: reason, detail: problem } of failed) {
+        log.warn("not ready", { reason, ...(problem !== undefined && { problem }) });
+      }
     }
     wasReady = isReady;
     return found;

@@ -165,12 +165,13 @@ test("T-56 a fault that nobody caught ends the process with 1, after an answer t
 
 test("stopping twice is stopping once, and a stopped service is not ready", async (t) => {
   const { config, left } = await prepare(t);
-  const { stop, abort, checks } = await serve(config, createLines().log);
+  // So long the listener of readiness stays.
+  const server = { ...config.server, drainDelay: 1000 };
+  const { stop, abort, admin } = await serve({ ...config, server }, createLines().log);
   const ends = [stop(), stop(), abort()];
-  assert.deepEqual(
-    checks().filter(({ ok }) => !ok),
-    [{ name: "serving", ok: false, detail: "shutting down" }],
-  );
+  const answer = await fetch(`${admin}/readyz?verbose`);
+  assert.equal(answer.status, 503);
+  assert.match(await answer.text(), /serving.*shutting down/);
   await Promise.all(ends);
   assert.deepEqual(await left(), []);
 });

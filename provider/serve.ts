@@ -9,6 +9,7 @@ import { announceChanges, readinessOf } from "./readiness.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Decision, Pin } from "./verify/decision.ts";
+import type { VerifierEvent } from "./verify/verifier.ts";
 
 /** A provider that serves. */
 export interface Service {
@@ -16,20 +17,18 @@ export interface Service {
   readonly url: string;
   /** `http://127.0.0.1:8080`: readiness and metrics. */
   readonly admin: string;
-  /** Why it is not ready, if it is not. */
-  readonly checks: () => readonly Check[];
   /** Answers on for a while, then ends everything in order; the same promise however often it is called. */
   readonly stop: () => Promise<void>;
   /** Answers what is under way as undecided, and ends everything at once: for a fault after which nothing is to be trusted. */
   readonly abort: () => Promise<void>;
 }
 
-/** How long answers of an aborted service may take on their way out, in milliseconds. */
+/** Milliseconds that answers of an aborted service may take on their way out. */
 const ABORT_MS = 1000;
 
 /**
- * For which the body of a request may take, in milliseconds: a little less than the server's own limit, so that the end
- * is an answer. Not shorter, because a busy machine reads late what came in time.
+ * Milliseconds that a request's body may take: less than the server's own limit, so that the caller gets an answer and not
+ * a reset. Not shorter, because a busy machine reads late what came in time.
  */
 const BODY_TIMEOUT_MS = 4000;
 
@@ -115,7 +114,9 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   // One after the other, so that what listens is known when the other cannot.
   const url = urlOf("https", await server.listen());
   const urls = { url, admin: urlOf("http", await admin.listen()) };
+  log.info("listening", urls);
   checks = announceChanges(look, log, urls);
+  checks();
   const owned = parts.move();
   let stopped: Promise<void> | undefined;
   const end = async (announced: AbortSignal, graceMs: number): Promise<void> => {
@@ -127,7 +128,6 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   };
   return {
     ...urls,
-    checks: () => checks(),
     stop: async () =>
       await (stopped ??= end(AbortSignal.timeout(options.drainDelay), options.drainTimeout)),
     async abort() {
@@ -142,9 +142,7 @@ function observersOf(metrics: Metrics, log: Log) {
   return {
     registry: metrics.observeRegistry,
     notation: metrics.observeNotation,
-    verifier: (
-      event: Parameters<NonNullable<Parameters<typeof assemble>[0]["observers"]["verifier"]>>[0],
-    ) => {
+    verifier: (event: VerifierEvent) => {
       if (event.kind === "refresh") metrics.observeRefresh(event.outcome);
       else log.error("a verification failed unexpectedly", {}, event.error);
     },

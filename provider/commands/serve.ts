@@ -1,7 +1,7 @@
 import { readEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { serve, type Service } from "../serve.ts";
-import { createLog, type Log } from "../telemetry/log.ts";
+import { createLog } from "../telemetry/log.ts";
 import { packageVersion } from "./package-version.ts";
 import { printProblems } from "./problems.ts";
 
@@ -35,6 +35,7 @@ export async function serveCommand(file: string): Promise<number> {
     );
   };
 
+  log.info("starting", { version: packageVersion(), node: process.version });
   const starting = serve(config, log);
   let faults = 0;
   const fail = (error: unknown): void => {
@@ -61,27 +62,16 @@ export async function serveCommand(file: string): Promise<number> {
   process.on("SIGTERM", drain);
   process.on("SIGINT", drain);
 
-  announce(starting, log).catch((error: unknown) => {
+  starting.catch((error: unknown) => {
     const problem = error instanceof Error ? error.message : String(error);
     log.error("the provider could not start", { problem });
     end(1);
   });
 
   const code = await ended;
-  log.info("ended", { count: code });
+  log.info("ended", { exitCode: code });
   await log.close();
   return code;
-}
-
-/** Says where it serves, and why it is not ready, if it is not. */
-async function announce(starting: Promise<Service>, log: Log): Promise<void> {
-  const { url, admin, checks } = await starting;
-  const failed = checks().filter(({ ok }) => !ok);
-  for (const { name: reason, detail: problem } of failed) {
-    log.warn("not ready", { reason, ...(problem !== undefined && { problem }) });
-  }
-  const about = { url, admin, version: packageVersion(), node: process.version };
-  log.info(failed.length === 0 ? "ready" : "listening, not ready", about);
 }
 
 /** Ends what there is; a start that fails has ended it itself. */

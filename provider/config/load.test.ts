@@ -44,6 +44,9 @@ test("the least that a file must say is enough, and the rest has defaults", () =
   );
 });
 
+test("the default time of a request is cut by a shorter one without a word", () =>
+  assert.deepEqual(pathsOf(withMembers({ verification: { deadline: "4s" } })), []));
+
 const WRONG: readonly {
   readonly name: string;
   readonly change: Readonly<Record<string, unknown>>;
@@ -185,6 +188,11 @@ const WRONG: readonly {
   {
     name: "T-45 a time that a shorter one cuts",
     change: registry({ requestTimeout: "20s" }),
+    path: "registries[0].requestTimeout",
+  },
+  {
+    name: "T-45 the default time, written down, that a shorter one cuts",
+    change: { verification: { deadline: "4s" }, ...registry({ requestTimeout: "5s" }) },
     path: "registries[0].requestTimeout",
   },
   {

@@ -1,8 +1,16 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { isHost } from "../image/host.ts";
+import { LOG_LEVELS } from "../lib/log-level.ts";
 import { isName, NAME_RULE } from "../lib/name.ts";
-import { duration, size } from "./units.ts";
+import { parseOrigin } from "../lib/origin.ts";
+import { duration, optionalDuration, size } from "./units.ts";
+
+/** Where the service writes unless the configuration says so. */
+export const RUNTIME_DIRECTORY = "/run/notation-provider";
+
+/** Milliseconds that one request to a registry may take unless the configuration says so. */
+export const REQUEST_TIMEOUT_MS = 5000;
 
 /**
  * When a check over several members can be made: when these are sound, whatever else is wrong. Otherwise one wrong
@@ -47,11 +55,10 @@ const host = z
   .string()
   .refine(isHost, "is host[:port] in lower case, as normalised image names have it");
 
-/** Where a registry answers: its origin. What could stand behind it, credentials above all, has no place here. */
+/** Where a registry answers: its origin. */
 const endpoint = z.string().transform((text, context) => {
-  const url = URL.parse(text);
-  const rest = url && `${url.pathname}${url.search}${url.hash}${url.username}${url.password}`;
-  if (rest === "/" && ["https:", "http:"].includes(url?.protocol ?? "")) return url?.origin ?? "";
+  const origin = parseOrigin(text)?.origin;
+  if (origin !== undefined) return origin;
   context.addIssue("is https://host[:port], with nothing before or behind the host");
   return z.NEVER;
 });
@@ -284,10 +291,10 @@ const registry = z
     maxWaiting: count(1, 100_000)
       .default(1000)
       .describe("Requests that may wait; one more is `OVERLOADED`."),
-    requestTimeout: duration({
+    requestTimeout: optionalDuration({
       least: "10ms",
       most: "60s",
-      fallback: "5s",
+      fallback: `${REQUEST_TIMEOUT_MS / 1000}s`,
       meaning: "Of one request, from its first byte to its answer's last.",
     }),
   })
@@ -323,12 +330,6 @@ const registries = z
     { when: areSound(["host"], 1) },
   );
 
-/** Where the service writes unless the configuration says so. */
-export const RUNTIME_DIRECTORY = "/run/notation-provider";
-
-/** What the requests of a registry may take unless the configuration says so. */
-const REQUEST_TIMEOUT_MS = 5000;
-
 /** The whole configuration file. Its output is the only `Config`; unknown members are errors at every level. */
 export const schema = z
   .strictObject({
@@ -354,10 +355,7 @@ export const schema = z
       .prefault({}),
     log: z
       .strictObject({
-        level: z
-          .enum(["debug", "info", "warn", "error"])
-          .default("info")
-          .describe("Decisions are written at `info`."),
+        level: z.enum(LOG_LEVELS).default("info").describe("Decisions are written at `info`."),
       })
       .prefault({}),
   })
@@ -380,7 +378,7 @@ export const schema = z
     ({ verification: { deadline }, registries: entries }, context) => {
       for (const [index, { requestTimeout }] of entries.entries()) {
         // The default is cut short without a word; what somebody wrote down should have an effect.
-        if (requestTimeout <= deadline || requestTimeout === REQUEST_TIMEOUT_MS) continue;
+        if (requestTimeout === undefined || requestTimeout <= deadline) continue;
         context.addIssue({
           code: "custom",
           path: ["registries", index, "requestTimeout"],

@@ -41,7 +41,7 @@ interface Range {
 function quantity(
   units: ReadonlyMap<string, number>,
   what: string,
-  { least, most, fallback, meaning }: Range,
+  { least, most, fallback }: Range,
 ) {
   const [min = 0, max = 0] = [read(least, units), read(most, units)];
   const example = `is ${what} with a unit (${[...units.keys()].join(", ")}), such as ${fallback}`;
@@ -52,15 +52,27 @@ function quantity(
       if (value !== undefined && value >= min && value <= max) return Math.round(value);
       context.addIssue(value === undefined ? example : `is ${what} from ${least} to ${most}`);
       return z.NEVER;
-    })
-    .prefault(fallback)
-    .describe(`${meaning} ${capitalised(what)} from ${least} to ${most}.`);
+    });
 }
 
-const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+const describe = (what: string, { least, most, meaning }: Range): string =>
+  `${meaning} ${what} from ${least} to ${most}.`;
 
 /** A duration such as `1.8s`, in milliseconds. A number without a unit is refused: nobody knows which was meant. */
-export const duration = (range: Range) => quantity(TIME, "a duration", range);
+export const duration = (range: Range) =>
+  quantity(TIME, "a duration", range)
+    .prefault(range.fallback)
+    .describe(describe("A duration", range));
+
+/** A duration whose default is for its user to apply, so that one that was written can be told from one that was not. */
+export const optionalDuration = (range: Range) =>
+  quantity(TIME, "a duration", range)
+    .optional()
+    .meta({
+      description: describe("A duration", range),
+      defaultText: `\`${JSON.stringify(range.fallback)}\``,
+    });
 
 /** A size such as `64KiB`, in bytes. */
-export const size = (range: Range) => quantity(SIZE, "a size", range);
+export const size = (range: Range) =>
+  quantity(SIZE, "a size", range).prefault(range.fallback).describe(describe("A size", range));

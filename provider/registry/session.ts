@@ -1,4 +1,5 @@
 import { untilAborted } from "../lib/deadline.ts";
+import { parseOrigin } from "../lib/origin.ts";
 import { createSlots } from "../lib/slots.ts";
 import { isRefusal, undecided, type Undecided } from "../verdict/verdict.ts";
 import { createAddressCheck } from "./address.ts";
@@ -49,7 +50,8 @@ const FULL = undecided("OVERLOADED", "too many requests to this registry wait al
 /** @throws TypeError for options that no configuration should have let through */
 export function createSession({ registry, observe, now, wait, resolve }: SessionOptions): Session {
   const { host, tokenHosts, credentials: source, ca, maxWaiting, requestTimeoutMs } = registry;
-  const endpoint = readEndpoint(registry.endpoint);
+  const endpoint = parseOrigin(registry.endpoint);
+  if (endpoint === undefined) throw new TypeError("the endpoint of a registry is no origin");
   const concurrency = Math.min(registry.concurrency, MAX_CONCURRENCY);
   const closing = new AbortController();
   const http = createHttp({
@@ -137,18 +139,6 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
       await http.close();
     },
   };
-}
-
-function readEndpoint(text: string): URL {
-  const url = URL.parse(text);
-  const isBare =
-    url !== null && `${url.pathname}${url.search}${url.hash}${url.username}${url.password}` === "/";
-  if (!isBare || !["https:", "http:"].includes(url.protocol)) {
-    throw new TypeError(
-      "the endpoint of a registry is https:// or http:// with a host and no path",
-    );
-  }
-  return url;
 }
 
 /** A failure of the registry itself. Content that is refused is not: whoever pushed it would decide for all others. */

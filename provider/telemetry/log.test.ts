@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { rejected, undecided, type Verdict } from "../verdict/verdict.ts";
 import type { Decision } from "../verify/decision.ts";
 import { isDigest } from "../image/digest.ts";
-import { createLog, type LogLevel } from "./log.ts";
+import type { LogLevel } from "../lib/log-level.ts";
+import { createLog } from "./log.ts";
 
 /** A log whose lines stay here. */
 function collect(level: LogLevel = "info") {
@@ -187,7 +188,7 @@ test("T-37 of an error its name, its code and its places are written, never its 
     new TypeError("canary two\n    at canary three\ncanary four", { cause }),
     { code: "ECANARY".replace("CANARY", "PIPE"), path: "/run/secrets/canary" },
   );
-  log.error("a request failed", { request: "x" }, error);
+  log.error("a request failed", { reason: "x" }, error);
   log.error("a request failed", {}, "canary five");
   assert.equal(text().includes("canary"), false);
   const [first, second] = lines();

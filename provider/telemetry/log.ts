@@ -1,10 +1,8 @@
 import { writeSync } from "node:fs";
 import pino from "pino";
+import type { LogLevel } from "../lib/log-level.ts";
 import type { Decision, Pin } from "../verify/decision.ts";
 import { quote, quoteKey } from "./line.ts";
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Where lines go: whole ones, each with its line feed. */
 export interface Destination {
@@ -18,50 +16,27 @@ export interface Destination {
  * Everything that a line may say besides its message. No header, no body, no environment, no path of a secret: what is
  * not on this list is not written, whatever the types were told.
  */
-export interface LogFields {
-  readonly url?: string;
-  readonly admin?: string;
-  readonly version?: string;
-  readonly node?: string;
-  readonly signal?: string;
-  /** A code of `verdict/reasons.ts`, or a word for what happened. */
-  readonly reason?: string;
-  /** A sentence of ours. */
-  readonly problem?: string;
-  /** Sentences of ours. */
-  readonly problems?: readonly string[];
-  readonly policy?: string;
-  readonly state?: string;
-  /** A configured registry. */
-  readonly registry?: string;
-  readonly operation?: string;
-  readonly outcome?: string;
-  readonly request?: string;
-  readonly count?: number;
-  readonly durationMs?: number;
-  /** RFC 3339. */
-  readonly expiresAt?: string;
-}
-
 const FIELDS = [
   "url",
   "admin",
   "version",
   "node",
   "signal",
+  "exitCode",
+  /** A word for what happened. */
   "reason",
+  /** Sentences of ours. */
   "problem",
   "problems",
   "policy",
   "state",
-  "registry",
-  "operation",
-  "outcome",
-  "request",
-  "count",
-  "durationMs",
+  /** RFC 3339. */
   "expiresAt",
-] as const satisfies readonly (keyof LogFields)[];
+] as const;
+
+export type LogFields = Readonly<
+  Partial<Record<(typeof FIELDS)[number], string | number | readonly string[]>>
+>;
 
 /** Writes JSON lines. Messages are static; what varies stands in the fields. */
 export interface Log {
@@ -92,7 +67,7 @@ const BUFFER_BYTES = 4 * 1024 * 1024;
 /** Decisions wait for others until there are so many characters, or so many milliseconds have passed. */
 const BATCH_LENGTH = 64 * 1024;
 const BATCH_MS = 50;
-/** For which the last lines may take, in milliseconds. */
+/** Milliseconds that the last lines may take. */
 const LAST_LINES_MS = 1_000;
 
 export function createLog({ level, destination }: LogOptions): Log {
