@@ -41,7 +41,7 @@ $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
 cluster-tools: tools/bin/notation tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
 
 .PHONY: test
-test: install tools/bin/notation tools/bin/olareg tools/bin/opa tools/bin/gator ## Everything that CI runs
+test: install cluster-tools tools/bin/opa tools/bin/gator ## Everything that CI runs
 	@node tools/gate.ts
 
 .PHONY: templates
@@ -66,7 +66,7 @@ cluster: install cluster-tools ## A real control plane with Gatekeeper and the p
 
 .PHONY: e2e
 e2e: install cluster-tools ## Real Pods decided on by the real API server and the real Gatekeeper
-	@node --test --test-concurrency=1 --test-reporter=spec "e2e/**/*.e2e.test.ts"
+	@node tools/gate.ts "end-to-end tests"
 
 .PHONY: bench
 bench: install cluster-tools tools/bin/vegeta ## Measure the load targets

@@ -116,6 +116,55 @@ suite("tags", () => {
     const answer = await cluster.api.create(pod({ namespace, image: tagged }));
     assertRefused(answer, `${tagged}@${moved.digest}`, "UNSIGNED");
   });
+
+  test("mutation changes the image of a Pod that runs already when a label of it changes, unless the webhook sees creations only", async () => {
+    const namespace = await open(cluster);
+    const { tagged, digest } = await movable();
+    const webhook = {
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "MutatingWebhookConfiguration",
+      metadata: { name: "gatekeeper-mutating-webhook-configuration" },
+    };
+    const configuration = await cluster.api.read(webhook);
+    assert.ok(configuration);
+    const [mutation] = configuration["webhooks"] as readonly {
+      readonly rules: readonly object[];
+    }[];
+    assert.ok(mutation);
+    const see = async (rules: readonly object[]): Promise<void> =>
+      assertAdmitted(await cluster.api.patch(webhook, { webhooks: [{ ...mutation, rules }] }));
+    const core = { apiGroups: [""], apiVersions: ["v1"], scope: "Namespaced" };
+    const creations = [
+      { ...core, operations: ["CREATE"], resources: ["pods"] },
+      { ...core, operations: ["UPDATE"], resources: ["pods/ephemeralcontainers"] },
+    ];
+
+    await see([]);
+    const running = pod({ namespace, image: tagged });
+    await cluster.wait("a Pod that is not mutated", async () => {
+      const { body } = await cluster.api.create(running, { dryRun: true });
+      return imagesOf(body)[0] === tagged ? true : undefined;
+    });
+    assertAdmitted(await cluster.api.create(running));
+
+    const edit = async (value: string) => {
+      const answer = await cluster.api.patch(running, { metadata: { labels: { edited: value } } });
+      assertAdmitted(answer);
+      return imagesOf(answer.body)[0];
+    };
+    await see(creations);
+    await cluster.wait("a new Pod to be mutated", async () => {
+      const { body } = await cluster.api.create(pod({ namespace, image: tagged }), {
+        dryRun: true,
+      });
+      return imagesOf(body)[0] === `${tagged}@${digest}` ? true : undefined;
+    });
+    assert.equal(await edit("once"), tagged);
+    await see(mutation.rules);
+    await cluster.wait("the image to change", async () =>
+      (await edit(String(performance.now()))) === `${tagged}@${digest}` ? true : undefined,
+    );
+  });
 });
 
 /** Every image of a Pod's containers. */

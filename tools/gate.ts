@@ -32,6 +32,11 @@ const PARTS: readonly Part[] = [
       "{provider,testing,bench,tools}/**/*.integration.test.ts",
     ],
   },
+  // One control plane at a time: each wants both cores.
+  {
+    name: "end-to-end tests",
+    command: [...TEST, "--test-concurrency=1", "e2e/**/*.e2e.test.ts"],
+  },
 ];
 
 /** Counts of node's own closing lines (`ℹ pass 12`); a part that is no test run has none. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -232,3 +232,22 @@ for (const text of refused) {
     assert.doesNotMatch(text, new RegExp(rule.properties.images.items.pattern));
   });
 }
+
+test("the policy and the test that docs/policies.md shows are good Rego, and the test passes", async () => {
+  const page = readFileSync(join(ROOT, "docs/policies.md"), "utf8");
+  const [policy = "", check = ""] = page
+    .matchAll(/^```rego\n(.*?)^```$/gms)
+    .map(([, text = ""]) => text);
+  const own = join(folder, "own");
+  await mkdir(own);
+  const head = "package k8scommitlabel_test\n\nimport data.k8scommitlabel.violation\n\n";
+  await writeFile(join(own, "src.rego"), policy);
+  await writeFile(join(own, "src_test.rego"), head + check);
+  const known = ["--capabilities", await capabilities];
+  const libraries = ["images", "verdicts"].map((name) => `templates/lib/${name}.rego`);
+  assert.deepEqual(await run("opa", ["fmt", "--list", own]), { code: 0, output: "" });
+  const checked = await run("opa", ["check", "--strict", ...known, ...libraries, own]);
+  assert.deepEqual(checked, { code: 0, output: "" });
+  const { code, output } = await run("opa", ["test", ...known, ...libraries, own]);
+  assert.deepEqual({ code, output }, { code: 0, output: "PASS: 1/1\n" });
+});

@@ -24,7 +24,7 @@ async function prepare(cluster: Cluster): Promise<void> {
   await cluster.enforced(KIND, CONSTRAINT);
 }
 
-function explain({ samples, kubeconfig, directory, logs, provider }: Cluster): void {
+function explain({ samples, kubeconfig, directory, logs, provider, registry }: Cluster): void {
   const { signed, unsigned, stranger, expired, tampered } = samples;
   const notation = join(directory, "notation");
   say(`
@@ -32,6 +32,7 @@ Everything runs until Ctrl-C. In another terminal:
 
   export KUBECONFIG=${kubeconfig}
   export KUBECACHEDIR=${join(directory, "home")} PATH=${join(ROOT, "tools/bin")}:$PATH
+  export REGISTRY=${registry.host}
   alias k='kubectl --namespace ${NAMESPACE}'
 
 One Pod that is admitted, and one that is refused:
