@@ -96,19 +96,16 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     if (made.status === "fulfilled") parts.defer(async () => await made.value.close());
   }
   const [trust, notation] = await Promise.all(making);
-  const keeping = {
-    registry,
-    maxEnvelopeBytes: verification.maxEnvelope,
-    maxCacheBytes: cache.maxEvidence,
-    now,
-  };
-  const contents = createContents(keeping);
+  const maxEnvelopeBytes = verification.maxEnvelope;
+  const maxCacheBytes = cache.maxEvidence;
+  const contents = createContents({ registry, maxEnvelopeBytes, maxCacheBytes, now });
   const verifier = createVerifier({
     trust,
     registry,
     collect: createCollect({
-      ...keeping,
+      registry,
       contents,
+      maxEnvelopeBytes,
       plugins: config.notation.plugins,
       maxSignatures: verification.maxSignatures,
     }),

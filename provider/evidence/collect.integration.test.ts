@@ -7,6 +7,7 @@ import { createAuthority } from "../../testing/signing/authority.ts";
 import { COSE, cose, JWS, jws } from "../../testing/signing/envelope.ts";
 import { isRefusal } from "../verdict/verdict.ts";
 import { createCollect } from "./collect.ts";
+import { createContents } from "./contents.ts";
 
 const never = new AbortController().signal;
 
@@ -15,14 +16,9 @@ for (const referrersApi of [true, false]) {
   test(`signatures of a real registry are collected ${how}`, async () => {
     await using registry = await startOlareg({ referrersApi });
     await using target = createTestClient({ target: registry });
-    const collect = createCollect({
-      registry: target.client,
-      plugins: [],
-      maxSignatures: 10,
-      maxEnvelopeBytes: 100_000,
-      maxCacheBytes: 1_000_000,
-      now: () => 0,
-    });
+    const limits = { registry: target.client, maxEnvelopeBytes: 100_000 };
+    const contents = createContents({ ...limits, maxCacheBytes: 1_000_000, now: () => 0 });
+    const collect = createCollect({ ...limits, contents, plugins: [], maxSignatures: 10 });
     const place = { registry, repository: "team/app" };
     const subject = await pushImage({ ...place, tag: "v1" });
     const unsigned = await pushImage({ ...place, tag: "v2" });

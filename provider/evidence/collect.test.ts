@@ -6,7 +6,8 @@ import type { Descriptor } from "../image/descriptor.ts";
 import { digestOf, type Digest } from "../image/digest.ts";
 import type { Referrer, RegistryClient, Repository } from "../registry/registry.ts";
 import { isRefusal, rejected, undecided, type Refusal } from "../verdict/verdict.ts";
-import { createCollect, MAX_MANIFEST_BYTES, type CollectOptions } from "./collect.ts";
+import { createCollect, MAX_MANIFEST_BYTES } from "./collect.ts";
+import { createContents } from "./contents.ts";
 import type { Evidence } from "./evidence.ts";
 
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
@@ -107,16 +108,14 @@ function createRegistry() {
 
 type Registry = ReturnType<typeof createRegistry>;
 
-const collector = (registry: Registry, options: Partial<CollectOptions> = {}) =>
-  createCollect({
-    registry: registry.client,
-    plugins: [AWS_PLUGIN],
-    maxSignatures: 10,
-    maxEnvelopeBytes: 100_000,
-    maxCacheBytes: 1_000_000,
-    now: () => 0,
-    ...options,
-  });
+function collector(
+  { client: registry }: Registry,
+  { maxCacheBytes = 1_000_000, plugins = [AWS_PLUGIN] } = {},
+) {
+  const limits = { registry, maxEnvelopeBytes: 100_000 };
+  const contents = createContents({ ...limits, maxCacheBytes, now: () => 0 });
+  return createCollect({ ...limits, contents, plugins, maxSignatures: 10 });
+}
 
 const never = new AbortController().signal;
 

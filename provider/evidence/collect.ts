@@ -2,7 +2,7 @@ import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Referrer, RegistryClient, Repository } from "../registry/registry.ts";
 import { isRefusal, rejected, undecided, type Refusal } from "../verdict/verdict.ts";
-import { createContents, type Contents } from "./contents.ts";
+import type { Contents } from "./contents.ts";
 import type { BadCandidate, Candidate, Evidence } from "./evidence.ts";
 import { isSignatureType } from "./manifest.ts";
 
@@ -13,12 +13,8 @@ export interface CollectOptions {
   /** Signatures that are looked at for one subject. */
   readonly maxSignatures: number;
   readonly maxEnvelopeBytes: number;
-  /** Of all contents that are kept. */
-  readonly maxCacheBytes: number;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Where contents are kept, when somebody else looks at it too. */
-  readonly contents?: Contents;
+  /** Where what is fetched is kept. */
+  readonly contents: Contents;
 }
 
 /**
@@ -45,9 +41,8 @@ export const MAX_MANIFEST_BYTES = 65_536;
  * nothing of another. The list of signatures is never kept, so a new one is seen at once.
  */
 export function createCollect(options: CollectOptions): Collect {
-  const { registry, maxSignatures } = options;
+  const { registry, contents, maxSignatures } = options;
   const plugins = new Set(options.plugins);
-  const contents = options.contents ?? createContents(options);
 
   /** One signature, from its entry in the list to a vetted envelope. */
   async function candidateOf(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import { createAddressCheck, isCidr } from "./address.ts";
+import { createAddressCheck } from "./address.ts";
 
 const OPEN = [
   "8.8.8.8",
@@ -125,12 +125,10 @@ const NO_CIDRS = [
   "10.0.0.0/1e1",
 ];
 
-for (const text of CIDRS) test(`${text} is a CIDR`, () => assert.equal(isCidr(text), true));
+for (const text of CIDRS) test(`${text} is a CIDR`, () => void createAddressCheck([text]));
 for (const text of NO_CIDRS) {
-  test(`${JSON.stringify(text)} is no CIDR`, () => {
-    assert.equal(isCidr(text), false);
-    assert.throws(() => createAddressCheck([text]), TypeError);
-  });
+  test(`${JSON.stringify(text)} is no CIDR`, () =>
+    assert.throws(() => createAddressCheck([text]), TypeError));
 }
 
 test("every spelling of a mapped address is judged as the IPv4 address in it", () => {

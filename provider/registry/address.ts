@@ -57,9 +57,6 @@ const CLOSED = [
 /** IPv6 addresses that hold an IPv4 address in their last 32 bits: mapped (RFC 4291 2.5.5.2) and NAT64 (RFC 6052 2.1). */
 const HOLDS_IPV4 = /^(?:::ffff:|64:ff9b::)(?<last>[0-9a-f:.]+)$/;
 
-/** Whether a text is a CIDR: `address/bits`. */
-export const isCidr = (text: string): boolean => readCidr(text) !== undefined;
-
 /**
  * @param allowed CIDRs that open what is closed by default
  * @throws TypeError for a text that is not a CIDR

@@ -19,7 +19,7 @@ export interface RegistryOptions {
   readonly blobHosts: readonly string[];
   /** CIDRs, `10.0.0.0/8`, of addresses that are refused unless named here: private, loopback, shared. */
   readonly allowedAddresses: readonly string[];
-  /** Requests at once, 1 to 16; more are treated as 16. */
+  /** Requests at once, 1 to 16. */
   readonly concurrency: number;
   /** Requests that may wait for their turn; one more is `OVERLOADED`. */
   readonly maxWaiting: number;

@@ -43,20 +43,17 @@ export interface SessionOptions {
   readonly resolve?: Resolve;
 }
 
-const MAX_CONCURRENCY = 16;
-
 const FULL = undecided("OVERLOADED", "too many requests to this registry wait already");
 
 /** @throws TypeError for options that no configuration should have let through */
 export function createSession({ registry, observe, now, wait, resolve }: SessionOptions): Session {
-  const { host, tokenHosts, credentials: source, ca, maxWaiting, requestTimeoutMs } = registry;
+  const { host, tokenHosts, credentials: source, ca, requestTimeoutMs } = registry;
   const endpoint = parseOrigin(registry.endpoint);
   if (endpoint === undefined) throw new TypeError("the endpoint of a registry is no origin");
-  const concurrency = Math.min(registry.concurrency, MAX_CONCURRENCY);
   const closing = new AbortController();
   const http = createHttp({
     endpoint,
-    connections: concurrency,
+    connections: registry.concurrency,
     requestTimeoutMs,
     isOpenAddress: createAddressCheck(registry.allowedAddresses),
     ...(ca !== undefined && { ca }),
@@ -78,7 +75,7 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
   });
   const authority = createAuthority({ endpoint, tokenHosts, source, tokens });
   // The bulkhead of this registry: it holds its own places, whatever it does, and nobody else's.
-  const takeSlot = createSlots({ concurrency, maxWaiting });
+  const takeSlot = createSlots(registry);
   const circuit = createCircuit<Reply | Undecided>({ now, failureOf });
 
   /** Asks, and asks again at most once for each reason that time or other credentials may have removed. */

@@ -53,8 +53,8 @@ export interface Metrics {
   readonly observeRefresh: (kind: Verdict["kind"]) => void;
   readonly observeRegistry: (event: RegistryEvent) => void;
   readonly observeNotation: (event: NotationEvent) => void;
-  /** Names where states come from; a source that is named again replaces the former. */
-  watch(sources: Partial<Sources>): void;
+  /** Names where states come from; until then they are 0. */
+  watch(sources: Sources): void;
   text(): Promise<string>;
   /** Media type of {@link text}. */
   readonly contentType: string;
@@ -212,7 +212,7 @@ export function createMetrics({ registries }: MetricsOptions): Metrics {
     buckets: SHORT,
   });
 
-  let sources: Partial<Sources> = {};
+  let sources: Sources | undefined;
   defineStates(registers, () => sources);
 
   return {
@@ -239,8 +239,8 @@ export function createMetrics({ registries }: MetricsOptions): Metrics {
       queueSeconds(queueMs / 1000);
       spawnSeconds(spawnMs / 1000);
     },
-    watch(more) {
-      sources = { ...sources, ...more };
+    watch(all) {
+      sources = all;
     },
     text: async () => await registry.metrics(),
     contentType: registry.contentType,
@@ -251,7 +251,7 @@ const isOfRegistry = (reason: string): boolean =>
   reason.startsWith("REGISTRY_") || reason === "TIMEOUT" || reason === "OVERLOADED";
 
 /** Gauges, and counters that others count: read from their sources when somebody reads them. */
-function defineStates(registers: Registry[], sources: () => Partial<Sources>): void {
+function defineStates(registers: Registry[], sources: () => Sources | undefined): void {
   const caches = (name: string, help: string, read: (state: CacheState) => number): void => {
     void new Gauge({
       name,
@@ -260,7 +260,7 @@ function defineStates(registers: Registry[], sources: () => Partial<Sources>): v
       registers,
       collect() {
         for (const cache of CACHES) this.set({ cache }, 0);
-        for (const state of sources().caches?.() ?? [])
+        for (const state of sources()?.caches() ?? [])
           this.set({ cache: state.cache }, read(state));
       },
     });
@@ -273,7 +273,7 @@ function defineStates(registers: Registry[], sources: () => Partial<Sources>): v
     help: "Keys that wait to be decided",
     registers,
     collect() {
-      this.set(sources().waiting?.() ?? 0);
+      this.set(sources()?.waiting() ?? 0);
     },
   });
   void new Gauge({
@@ -283,7 +283,7 @@ function defineStates(registers: Registry[], sources: () => Partial<Sources>): v
     registers,
     collect() {
       this.reset();
-      for (const { name, state } of sources().trust?.() ?? []) {
+      for (const { name, state } of sources()?.trust() ?? []) {
         for (const each of POLICY_STATES) {
           this.set({ policy: name, state: each }, each === state ? 1 : 0);
         }
@@ -295,7 +295,7 @@ function defineStates(registers: Registry[], sources: () => Partial<Sources>): v
     help: "Seconds until the serving certificate expires, negative afterwards",
     registers,
     collect() {
-      const notAfter = sources().certificate?.().notAfter;
+      const notAfter = sources()?.certificate().notAfter;
       this.reset();
       if (notAfter !== undefined) this.set((notAfter.getTime() - Date.now()) / 1000);
     },
@@ -306,7 +306,7 @@ function defineStates(registers: Registry[], sources: () => Partial<Sources>): v
     labelNames: ["state"],
     registers,
     collect() {
-      const { handshaking = 0, idle = 0, active = 0 } = sources().connections?.() ?? {};
+      const { handshaking = 0, idle = 0, active = 0 } = sources()?.connections() ?? {};
       this.set({ state: "handshaking" }, handshaking);
       this.set({ state: "idle" }, idle);
       this.set({ state: "active" }, active);
@@ -327,16 +327,16 @@ function defineStates(registers: Registry[], sources: () => Partial<Sources>): v
   totals(
     "notation_provider_dropped_connections_total",
     "Connections that were closed to make room",
-    () => sources().connections?.().dropped,
+    () => sources()?.connections().dropped,
   );
   totals(
     "notation_provider_failed_handshakes_total",
     "TLS handshakes that failed: no certificate, an unknown CA, an old TLS",
-    () => sources().connections?.().failedHandshakes,
+    () => sources()?.connections().failedHandshakes,
   );
   totals(
     "notation_provider_dropped_log_lines_total",
     "Lines that were not written because nobody read them",
-    () => sources().droppedLines?.(),
+    () => sources()?.droppedLines(),
   );
 }
