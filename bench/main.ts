@@ -6,6 +6,7 @@ import { ROOT } from "../testing/provider/start.ts";
 import { cachedRate, manyKeys } from "./cached.ts";
 import { coldLatency, coldRate } from "./cold.ts";
 import { coldBurst, halfHanging } from "./overload.ts";
+import { manyPods } from "./pods.ts";
 import { machine, table, type Row } from "./report.ts";
 import { createSetting, type Setting } from "./setting.ts";
 import { quantile } from "./statistics.ts";
@@ -42,6 +43,7 @@ const SECTIONS = new Map<string, (setting: Setting) => Promise<Row[]>>([
   ["many", async (setting) => await manyKeys(setting, progress)],
   ["half", async (setting) => await halfHanging(setting, progress)],
   ["burst", async (setting) => await coldBurst(setting, progress)],
+  ["pods", async () => await manyPods(progress)],
 ]);
 
 const asked = process.argv.slice(2);

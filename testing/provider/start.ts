@@ -140,7 +140,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
   const log: string[] = [];
   const file = options.logFile ? createWriteStream(join(directory, "provider.log")) : undefined;
   const exited = once(child, "exit");
-  let endReading = (): void => {};
+  const output = createInterface({ input: child.stdout });
   const ready = new Promise<{ url: string; admin: string }>((resolve, reject) => {
     const read = (line: string): void => {
       log.push(line);
@@ -151,12 +151,8 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       if (entry?.["msg"] !== "ready") return;
       resolve({ url: String(entry["url"]), admin: String(entry["admin"]) });
     };
-    const output = createInterface({ input: child.stdout }).on("line", read);
+    output.on("line", read);
     createInterface({ input: child.stderr }).on("line", read);
-    endReading = () => {
-      output.close();
-      child.stdout.resume();
-    };
     child.on("error", reject);
     child.on("exit", (code, signal) => {
       reject(new Error(`the provider ended (${code ?? signal}):\n${log.join("\n")}`));
@@ -180,7 +176,10 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
 
   try {
     const { url, admin } = await ready;
-    if (options.readsLog === false) endReading();
+    if (options.readsLog === false) {
+      output.close();
+      child.stdout.resume();
+    }
     return {
       directory,
       url,

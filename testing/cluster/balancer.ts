@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+/** One address before several, as a Service is: it hands each new connection to the next. */
+export interface Balancer extends AsyncDisposable {
+  /** `https://127.0.0.1:<port>` */
+  readonly url: string;
+}
+
+/** @param urls of the servers; their certificates must be good for 127.0.0.1 */
+export async function startBalancer(urls: readonly string[]): Promise<Balancer> {
+  let next = 0;
+  const open = new Set<Socket>();
+  const server = createServer((incoming) => {
+    const { port } = new URL(urls[next++ % urls.length] ?? "");
+    const outgoing = connect(Number(port), "127.0.0.1");
+    for (const [from, to] of [
+      [incoming, outgoing],
+      [outgoing, incoming],
+    ] as const) {
+      open.add(from);
+      from.setNoDelay(true).pipe(to);
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        open.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `https://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const socket of open) socket.destroy();
+      await once(server, "close");
+    },
+  };
+}
