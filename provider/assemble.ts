@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { REQUEST_TIMEOUT_MS, type Config, type RegistryConfig } from "./config/schema.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
 import { createCollect } from "./evidence/collect.ts";
+import { errorCode } from "./lib/error-code.ts";
 import { createRemoteRunner } from "./notation/remote-runner.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
 import type { OwnDirectory } from "./own-directory.ts";
@@ -181,7 +182,7 @@ function readCertificates(path: string, host: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const code = errorCode(error) ?? "unknown";
     throw new Error(`${where} cannot be read: ${path} (${code})`, { cause: error });
   }
   if (isCertificate(text)) return text;

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { errorCode } from "./lib/error-code.ts";
 
 /** A directory of one process, which goes with it. */
 export interface OwnDirectory extends Disposable {
@@ -22,7 +23,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return errorCode(error) === "EPERM";
   }
 }
 
@@ -37,7 +38,7 @@ export function createOwnDirectory(parent: string): OwnDirectory {
     removeLeft(parent);
     return own(mkdtempSync(join(parent, `provider-${process.pid}-`)), parent);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const code = errorCode(error) ?? "unknown";
     throw new Error(`runtimeDirectory cannot be written: ${parent} (${code})`, { cause: error });
   }
 }

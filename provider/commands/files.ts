@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import type { Config, RegistryConfig } from "../config/schema.ts";
+import { errorCode } from "../lib/error-code.ts";
 
 /** A file that the configuration names, and what must be possible with it. */
 type Named = readonly [path: string, file: string, kind: "file" | "program" | "folder"];
@@ -51,7 +52,7 @@ function problemOf(file: string, kind: Named[2]): string | undefined {
     accessSync(file, kind === "program" ? constants.X_OK : constants.R_OK);
     return undefined;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const code = errorCode(error) ?? "unknown";
     return `cannot be used here (${code})`;
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isNode, LineCounter, parseDocument, visit, type Document } from "yaml";
 import type { z } from "zod";
+import { errorCode } from "../lib/error-code.ts";
 import { schema, type Config, type RegistryConfig } from "./schema.ts";
 
 /** A problem of the configuration. */
@@ -31,7 +32,7 @@ function readText(file: string): string | ConfigProblem {
     if (statSync(file).size > MAX_BYTES) return { path: file, message: "is larger than 1 MiB" };
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "it is not UTF-8";
+    const code = errorCode(error) ?? "it is not UTF-8";
     return { path: file, message: `cannot be read (${code})` };
   }
 }

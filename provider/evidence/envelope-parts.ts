@@ -1,4 +1,4 @@
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { foldName, isObject, JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 
 /** Why an envelope is not what it should be; made only here, so that no envelope can pretend to be one. */
 export class EnvelopeProblem {
@@ -37,10 +37,6 @@ const MARKS = Uint8Array.from({ length: 256 }, (_, byte) =>
   Number('",[{'.includes(String.fromCharCode(byte))),
 );
 
-/** Whether a value is a JSON object. */
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** Reads a JSON object strictly, and its members as {@link membersOf} does. */
 export function jsonMembers(
   bytes: Uint8Array,
@@ -57,8 +53,7 @@ export function jsonMembers(
 
 /**
  * The members of an object that Go's JSON reader will read by the names given.
- * @returns a problem when a member is spelt so that only Go would take it for one of the names: Go's
- *   reader ignores case, with U+017F for `s` and U+212A for `k` (encoding/json, "foldName")
+ * @returns a problem when a member is spelt so that only Go would take it for one of the names, see {@link foldName}
  */
 export function membersOf(
   value: unknown,
@@ -66,14 +61,11 @@ export function membersOf(
   names: readonly string[],
 ): ReadonlyMap<string, unknown> | EnvelopeProblem {
   if (!isObject(value)) return new EnvelopeProblem(`${what} is not an object`);
-  const folded = new Set(names.map(fold));
+  const folded = new Set(names.map(foldName));
   for (const name of Object.keys(value)) {
-    if (!names.includes(name) && folded.has(fold(name))) {
+    if (!names.includes(name) && folded.has(foldName(name))) {
       return new EnvelopeProblem(`${what} has a member with another spelling of a known name`);
     }
   }
   return new Map(Object.entries(value));
 }
-
-// Upper case first: it is what turns U+017F into S; lower case then turns U+212A into k.
-const fold = (name: string): string => name.toUpperCase().toLowerCase();

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { EnvelopeProblem, isObject, jsonMembers, membersOf } from "./envelope-parts.ts";
+import { isObject } from "../lib/strict-json.ts";
+import { EnvelopeProblem, jsonMembers, membersOf } from "./envelope-parts.ts";
 import type { Claims } from "./evidence.ts";
 
 /** User metadata that a signature may carry: it travels in answers, of which Gatekeeper keeps every one. */

@@ -2,14 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Descriptor } from "../image/descriptor.ts";
 import { digestOf, hexOf } from "../image/digest.ts";
+import { NOTATION_SIGNATURE, OCI_MANIFEST } from "../image/media-type.ts";
 import type { Envelope } from "./evidence.ts";
-
-/** Media type of an OCI image manifest. */
-const IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** Notation 1.3 finds signatures by this type of the configuration alone; the blob of `{}` need not be there. */
 const CONFIGURATION = {
-  mediaType: "application/vnd.cncf.notary.signature",
+  mediaType: NOTATION_SIGNATURE,
   digest: digestOf("{}"),
   size: 2,
 } as const;
@@ -27,7 +25,7 @@ export interface Layout extends Disposable {
  * Synchronous on purpose: four small files on a memory file system cost a tenth of a millisecond so, and
  * six times as much through promises.
  * The layout is the working directory of a process that only starts with this call's value: await the
- * process before the block ends, `return await`, or it loses the ground under its feet.
+ * process before the block ends, `return await`, or its working directory is removed while it runs.
  * @param parent a private directory that exists; the layout is a new directory in it, mode 0700
  * @param subject written as it is in the index and in the manifest; Notation compares it with the signed one
  * @throws what the file system says, with nothing left behind; disposing never throws
@@ -59,13 +57,13 @@ function fill(path: string, subject: Descriptor, envelope: Envelope): void {
   };
   const manifest = {
     schemaVersion: 2,
-    mediaType: IMAGE_MANIFEST,
+    mediaType: OCI_MANIFEST,
     config: CONFIGURATION,
     layers: [put(envelope.mediaType, envelope.bytes)],
     subject,
   };
   // The subject comes first: its descriptor is what the reference resolves to.
-  const manifests = [subject, put(IMAGE_MANIFEST, JSON.stringify(manifest))];
+  const manifests = [subject, put(OCI_MANIFEST, JSON.stringify(manifest))];
   const write = (name: string, value: unknown) =>
     writeFileSync(join(path, name), JSON.stringify(value), { mode: 0o600 });
   write("index.json", { schemaVersion: 2, manifests });

@@ -1,19 +1,15 @@
 import type { Descriptor } from "../image/descriptor.ts";
 import { isDigest } from "../image/digest.ts";
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { NOTATION_SIGNATURE, OCI_ARTIFACT, OCI_EMPTY, OCI_MANIFEST } from "../image/media-type.ts";
+import { isObject, JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { rejected, type Rejected } from "../verdict/verdict.ts";
-import { isObject } from "./envelope-parts.ts";
 import { ENVELOPE_TYPES } from "./envelope.ts";
 import type { EnvelopeType } from "./evidence.ts";
 
-/** What marks a manifest as a Notation signature. */
-const SIGNATURE = "application/vnd.cncf.notary.signature";
-const EMPTY = "application/vnd.oci.empty.v1+json";
-
-/** Manifests that can hold a signature, and the member that lists the envelope. The second was withdrawn from OCI 1.1. */
+/** Manifests that can hold a signature, and the member that lists the envelope. */
 const BLOB_MEMBERS = new Map([
-  ["application/vnd.oci.image.manifest.v1+json", "layers"],
-  ["application/vnd.oci.artifact.manifest.v1+json", "blobs"],
+  [OCI_MANIFEST, "layers"],
+  [OCI_ARTIFACT, "blobs"],
 ]);
 
 /** What a signature manifest says. */
@@ -65,11 +61,11 @@ export function readManifest(mediaType: string, bytes: Uint8Array): SignatureMan
 /** By the configuration's type, or by the artifact type beside an empty configuration; never by two that differ. */
 function isSignature(manifest: Readonly<Record<string, unknown>>, member: string): boolean {
   const { artifactType, config } = manifest;
-  if (member === "blobs") return artifactType === SIGNATURE;
+  if (member === "blobs") return artifactType === NOTATION_SIGNATURE;
   if (!isObject(config) || manifest["schemaVersion"] !== 2) return false;
-  if (config["mediaType"] === EMPTY) return artifactType === SIGNATURE;
-  if (artifactType !== undefined && artifactType !== SIGNATURE) return false;
-  return config["mediaType"] === SIGNATURE;
+  if (config["mediaType"] === OCI_EMPTY) return artifactType === NOTATION_SIGNATURE;
+  if (artifactType !== undefined && artifactType !== NOTATION_SIGNATURE) return false;
+  return config["mediaType"] === NOTATION_SIGNATURE;
 }
 
 function readDescriptor(value: unknown): Descriptor | undefined {

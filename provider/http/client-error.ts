@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { STATUS_CODES } from "node:http";
+import { errorCode } from "../lib/error-code.ts";
 import { encodeFailure } from "../protocol/response.ts";
 import { undecided } from "../verdict/verdict.ts";
 
@@ -29,7 +30,7 @@ const answered = new WeakSet<Duplex>();
  */
 export function answerClientError(error: Error, socket: Duplex): Status | undefined {
   if (answered.has(socket)) return undefined;
-  const code = codeOf(error);
+  const code = errorCode(error) ?? "";
   if (!socket.writable || code === "ECONNRESET") {
     socket.destroy();
     return undefined;
@@ -55,7 +56,3 @@ export function answerClientError(error: Error, socket: Duplex): Status | undefi
   socket.resume();
   return status;
 }
-
-/** Node's code of an error, or nothing. */
-export const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : "";

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { errorCode } from "../lib/error-code.ts";
 
 /** Where the server's certificates are: absolute paths of PEM files. */
 export interface TlsFiles {
@@ -44,7 +45,7 @@ export async function readMaterial(files: TlsFiles): Promise<Material | BadMater
       readFile(files.clientCA),
     ]);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const code = errorCode(error) ?? "unknown";
     return bad(`a certificate, key or client CA cannot be read (${code})`);
   }
   const [cert, key, clientCA] = texts;

@@ -4,8 +4,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { TLSSocket } from "node:tls";
+import { errorCode } from "../lib/error-code.ts";
 import type { RequestEvent } from "../telemetry/metrics.ts";
-import { answerClientError, codeOf } from "./client-error.ts";
+import { answerClientError } from "./client-error.ts";
 import { type ConnectionCounts, watchConnections } from "./connections.ts";
 import { type Material, readMaterial, type TlsFiles } from "./material.ts";
 import { createReload } from "./reload.ts";
@@ -262,6 +263,6 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
 
 /** Whether a connection timed out on which no request was ever begun. */
 const isSilent = (error: Error, socket: unknown): socket is TLSSocket =>
-  codeOf(error) === "ERR_HTTP_REQUEST_TIMEOUT" &&
+  errorCode(error) === "ERR_HTTP_REQUEST_TIMEOUT" &&
   socket instanceof TLSSocket &&
   socket.bytesRead === 0;

@@ -9,13 +9,23 @@ export class JsonProblem {
   }
 }
 
+/** Whether a value is a JSON object, as opposed to a list. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * A name of a member as Go's reader compares it: without regard to case, U+017F an `s` and U+212A a `k`. Upper case comes
+ * first: it is what turns U+017F into S; lower case then turns U+212A into k. @see encoding/json, "foldName"
+ */
+export const foldName = (name: string): string => name.toUpperCase().toLowerCase();
+
 // One token that matters: a string (unrolled, so that it is linear), or a bracket, or a comma.
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/gs;
 
 /**
  * Parses JSON as one reader would only: JSON.parse decides what is well-formed, and a member that occurs
  * twice in one object is refused, with regard to case and without, because Go's reader takes the last of
- * them and ignores case (both ways, so that `ſ` is an `s` to it, too). Bytes must be UTF-8 without a byte order mark.
+ * them ({@link foldName}). Bytes must be UTF-8 without a byte order mark.
  */
 export function parseStrictJson(input: Uint8Array | string): unknown {
   let text: string;
@@ -58,7 +68,7 @@ function findFlaw(text: string): JsonProblem | undefined {
       default: {
         if (!isName) break;
         isName = false;
-        const folded = String(JSON.parse(token)).toUpperCase().toLowerCase();
+        const folded = foldName(String(JSON.parse(token)));
         const seen = open.at(-1);
         if (seen?.has(folded)) return new JsonProblem(`member ${token} occurs twice`);
         seen?.add(folded);

@@ -2,8 +2,9 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { writeLayout } from "../evidence/layout.ts";
 import { untilAborted } from "../lib/deadline.ts";
+import { errorCode } from "../lib/error-code.ts";
 import { createSlots, type SlotOptions } from "../lib/slots.ts";
-import type { Action, Form } from "../trust/trust.ts";
+import { FORM_OVERRIDE, type Action, type Form } from "../trust/trust.ts";
 import type { FailureReason, RejectReason } from "../verdict/reasons.ts";
 import { isRefusal, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
 import { commandOf, type CommandOptions } from "./command.ts";
@@ -188,8 +189,7 @@ function underActions(judgement: Judgement, form: Form, { statement, level }: Qu
   if (judgement.kind !== "passed") return judgement;
   const actions: Readonly<Record<string, Action>> = {
     ...statement.actions(level),
-    ...(form === "authentic" && { authenticity: "enforce" }),
-    ...(form === "unrevoked" && { revocation: "skip" }),
+    ...FORM_OVERRIDE[form],
   };
   const failures = judgement.warnings.map(({ check }) => check);
   const isAllowed = failures.every((check) => actions[check] === "log");
@@ -208,8 +208,8 @@ function failed(
   error: unknown,
   reason: FailureReason = "NOTATION_FAILED",
 ): Undecided {
-  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-  return undecided(reason, `${sentence}${code}`);
+  const code = errorCode(error);
+  return undecided(reason, code === undefined ? sentence : `${sentence} (${code})`);
 }
 
 function orUndecided<T>(reason: FailureReason, sentence: string, work: () => T): T | Undecided {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { isAbsolute } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { errorCode } from "../lib/error-code.ts";
 import { capture } from "./capture.ts";
 
 /** Milliseconds that the pipes may outlive the process: only a process that left the group can hold them longer. */
@@ -78,7 +79,7 @@ export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runn
       return { child, spawnMs: now() - from };
     } catch (error) {
       // ENOEXEC, ENOMEM, E2BIG, or an argument with a NUL; the other errors come as an event.
-      return { spawnError: errorCode(error), spawnMs: now() - from };
+      return { spawnError: errorCode(error) ?? "UNKNOWN", spawnMs: now() - from };
     }
   }
 
@@ -93,7 +94,12 @@ export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runn
       // Without file descriptors there are no streams to look at.
       const { promise, resolve } = Promise.withResolvers<RunResult>();
       child.once("error", (error) =>
-        resolve({ ...NOT_RUN, interrupted: false, spawnError: errorCode(error), spawnMs }),
+        resolve({
+          ...NOT_RUN,
+          interrupted: false,
+          spawnError: errorCode(error) ?? "UNKNOWN",
+          spawnMs,
+        }),
       );
       return promise;
     }
@@ -169,9 +175,4 @@ function signalGroup(pid: number, signal: "SIGINT" | "SIGKILL"): void {
   } catch {
     // ESRCH: nothing of the group is left, which is what was wanted.
   }
-}
-
-function errorCode(error: unknown): string {
-  if (typeof error !== "object" || error === null || !("code" in error)) return "UNKNOWN";
-  return typeof error.code === "string" ? error.code : "UNKNOWN";
 }

@@ -1,3 +1,5 @@
+import { isObject } from "../lib/strict-json.ts";
+
 /** Versions of the external data API that Gatekeeper speaks; it sends the first since 3.11. */
 const API_VERSIONS = [
   "externaldata.gatekeeper.sh/v1beta1",
@@ -77,6 +79,3 @@ function readRequest(value: unknown, maxKeys: number): ProviderRequest | BadRequ
 }
 
 const isString = (value: unknown): value is string => typeof value === "string";
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

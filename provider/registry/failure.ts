@@ -1,3 +1,4 @@
+import { errorCode } from "../lib/error-code.ts";
 import type { FailureReason } from "../verdict/reasons.ts";
 import { undecided, type Undecided } from "../verdict/verdict.ts";
 
@@ -61,15 +62,9 @@ const CODES: readonly {
 /** What an error of a connection says to a user: never the error's own text, which has addresses in it. */
 export function failureOf(error: unknown): Undecided {
   // undici's parser gives some of its errors no code.
-  const code = codeOf(error) ?? (error instanceof Error ? error.name : "");
+  const code = errorCode(error) ?? (error instanceof Error ? error.name : "");
   const row = CODES.find(({ match }) => match.test(code));
   return row === undefined
     ? undecided("REGISTRY_UNREACHABLE", "no connection to the registry could be opened")
     : undecided(row.reason, row.sentence);
-}
-
-/** @returns undefined when the error has none */
-export function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error && "code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
 }

@@ -3,9 +3,10 @@ import { isIP, type LookupFunction } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import { Client, Pool, type Dispatcher } from "undici";
+import { errorCode } from "../lib/error-code.ts";
 import { undecided, type Undecided } from "../verdict/verdict.ts";
 import type { IsOpenAddress } from "./address.ts";
-import { codeOf, failureOf, ForbiddenAddressError } from "./failure.ts";
+import { failureOf, ForbiddenAddressError } from "./failure.ts";
 
 /** Bytes of any body at most; what a request asks for may be less. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -244,4 +245,4 @@ const CLOSED_CODES: ReadonlySet<string | undefined> = new Set([
   "EPIPE",
 ]);
 
-const isClosedConnection = (error: unknown): boolean => CLOSED_CODES.has(codeOf(error));
+const isClosedConnection = (error: unknown): boolean => CLOSED_CODES.has(errorCode(error));

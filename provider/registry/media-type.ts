@@ -1,9 +1,5 @@
+import { DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../image/media-type.ts";
 import type { Reply } from "./http.ts";
-
-export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
-const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
-const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 
 /** What a subject may be, and the member that makes it so. Nothing else is an image here. */
 export const SUBJECT_TYPES: ReadonlyMap<string, "manifests" | "layers"> = new Map([

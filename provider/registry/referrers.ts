@@ -1,16 +1,14 @@
 import { z } from "zod";
 import { digestOf, hexOf, isDigest, type Digest } from "../image/digest.ts";
+import { NOTATION_SIGNATURE, OCI_INDEX } from "../image/media-type.ts";
 import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { isRefusal, type Refusal } from "../verdict/verdict.ts";
 import { MAX_BODY_BYTES, type Reply } from "./http.ts";
 import { nextLink } from "./link.ts";
-import { mediaTypeOf, OCI_INDEX } from "./media-type.ts";
+import { mediaTypeOf } from "./media-type.ts";
 import { errorCodesOf, registryError, unexpected } from "./problem.ts";
 import type { Referrer } from "./registry.ts";
 import type { Session } from "./session.ts";
-
-/** What a Notation signature is to a registry. @see Notary Project signature specification, "Storage" */
-const SIGNATURE_TYPE = "application/vnd.cncf.notary.signature";
 
 const MAX_PAGES = 10;
 
@@ -33,7 +31,7 @@ const Entry = z.object({
   mediaType: z.string().max(255),
   digest: z.string().refine(isDigest),
   size: z.int().nonnegative(),
-  artifactType: z.literal(SIGNATURE_TYPE),
+  artifactType: z.literal(NOTATION_SIGNATURE),
   annotations: z.record(z.string(), z.string()).optional().catch(undefined),
 });
 
@@ -95,7 +93,10 @@ interface From {
 async function byApi({ session, repository, digest, signal }: From): Promise<Listing | undefined> {
   const path = `/v2/${repository}/referrers/${digest}`;
   const found = createCollection();
-  let url = new URL(`${path}?artifactType=${encodeURIComponent(SIGNATURE_TYPE)}`, session.endpoint);
+  let url = new URL(
+    `${path}?artifactType=${encodeURIComponent(NOTATION_SIGNATURE)}`,
+    session.endpoint,
+  );
   const visited = new Set<string>();
   for (;;) {
     visited.add(url.href);

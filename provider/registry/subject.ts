@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Descriptor } from "../image/descriptor.ts";
 import { digestOf, isDigest } from "../image/digest.ts";
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { foldName, JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { rejected, type Refusal } from "../verdict/verdict.ts";
 import type { Reply } from "./http.ts";
 import { mediaTypeOf, SUBJECT_TYPES } from "./media-type.ts";
@@ -42,13 +42,10 @@ export function readSubject(reply: Reply, name: string): Descriptor | Refusal {
     return registryError("the registry sent a manifest under another media type than its own");
   }
   // Go's reader would take `Layers` for `layers`, so names count without regard to case.
-  const names = new Set([...members.keys()].map(fold));
+  const names = new Set([...members.keys()].map(foldName));
   const foreign = needed === "layers" ? "manifests" : "layers";
   if (names.has(foreign) || !Array.isArray(members.get(needed))) {
     return rejected("NOT_AN_IMAGE", "this can be read as an image and as an index, or as neither");
   }
   return { mediaType, digest, size: reply.body.length };
 }
-
-/** As Go's encoding/json folds: `ſ` is an s and the Kelvin sign a k there. */
-const fold = (name: string): string => name.toUpperCase().toLowerCase();

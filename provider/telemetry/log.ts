@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import pino from "pino";
+import { errorCode } from "../lib/error-code.ts";
 import type { LogLevel } from "../lib/log-level.ts";
 import type { Decision, Pin } from "../verify/decision.ts";
 import { quote, quoteKey } from "./line.ts";
@@ -202,11 +203,8 @@ function traits(error: unknown): Readonly<Record<string, unknown>> {
     .split("\n")
     .filter((line) => line.startsWith("    at "))
     .map((line) => line.trim());
-  return {
-    error: error.name,
-    ...("code" in error && typeof error.code === "string" && { code: error.code }),
-    places,
-  };
+  const code = errorCode(error);
+  return { error: error.name, ...(code !== undefined && { code }), places };
 }
 
 /** Written by hand, because a line is made for every key of every request. */

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { errorCode } from "../lib/error-code.ts";
 import type { StoreType } from "./policy-trusted.ts";
 
 /** What a file of a trust store holds: certificates as DER, or why it holds none. Never both. */
@@ -42,7 +43,7 @@ function isPrivateKey(bytes: Uint8Array): boolean {
       createPrivateKey({ key, format: "der", type });
       return true;
     } catch (error) {
-      return error instanceof Error && "code" in error && error.code === "ERR_MISSING_PASSPHRASE";
+      return errorCode(error) === "ERR_MISSING_PASSPHRASE";
     }
   });
 }

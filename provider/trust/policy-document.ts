@@ -1,14 +1,6 @@
 import type { AskedLevel } from "../verdict/verdict.ts";
-import type { Override } from "./policy-level.ts";
 import type { Policy, PolicyStatement } from "./policy.ts";
-import type { Form } from "./trust.ts";
-
-/** What a form adds to every statement's overrides. @see {@link Form} */
-const FORM_OVERRIDE: Readonly<Record<Form, Override>> = {
-  whole: {},
-  authentic: { authenticity: "enforce" },
-  unrevoked: { revocation: "skip" },
-};
+import { FORM_OVERRIDE, type Form } from "./trust.ts";
 
 /**
  * The document that a Notation run sees, as JSON: it says what was parsed, so Notation cannot read anything

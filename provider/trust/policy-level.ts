@@ -1,23 +1,5 @@
 import type { Level } from "../verdict/verdict.ts";
-import type { Action } from "./trust.ts";
-
-/** The checks of a verification. @see Notary Project trust policy specification, "Signature Verification details" */
-export const CHECKS = [
-  "integrity",
-  "authenticity",
-  "authenticTimestamp",
-  "expiry",
-  "revocation",
-] as const;
-export type Check = (typeof CHECKS)[number];
-
-export const ACTIONS = ["enforce", "log", "skip"] as const satisfies readonly Action[];
-
-/** What a failure of each check does. */
-export type Actions = Readonly<Record<Check, Action>>;
-
-/** Actions that a statement sets beside its level; never of `integrity`. */
-export type Override = Readonly<Partial<Record<Check, Action>>>;
+import type { Actions, Override } from "./trust.ts";
 
 /** @see Notary Project trust policy specification, the table of "Signature Verification details" */
 const LEVEL_ACTIONS: Readonly<Record<Level, Actions>> = {

@@ -1,12 +1,8 @@
+import { foldName, isObject } from "../lib/strict-json.ts";
 import { quoted, type Report } from "./policy-report.ts";
 
 /** What an object of a document has, by name. */
 export type Members = ReadonlyMap<string, unknown>;
-
-/** An object of JSON, as opposed to a list. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** The members of an object by name; unknown ones are reported, because Notation would ignore them. */
 export function membersOf(
@@ -22,7 +18,7 @@ export function membersOf(
   const members = new Map(Object.entries(value));
   for (const name of members.keys()) {
     if (known.includes(name)) continue;
-    const meant = known.find((other) => other.toLowerCase() === name.toLowerCase());
+    const meant = known.find((other) => foldName(other) === foldName(name));
     const at = /^[A-Za-z0-9_-]{1,64}$/.test(name) ? name : quoted(name);
     report.error(
       path === "" ? at : `${path}.${at}`,

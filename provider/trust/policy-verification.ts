@@ -1,8 +1,9 @@
+import { isObject } from "../lib/strict-json.ts";
 import { LEVELS, type Level } from "../verdict/verdict.ts";
-import { ACTIONS, actionsOf, CHECKS, type Check, type Override } from "./policy-level.ts";
-import { isObject, membersOf } from "./policy-members.ts";
+import { actionsOf } from "./policy-level.ts";
+import { membersOf } from "./policy-members.ts";
 import type { Report } from "./policy-report.ts";
-import type { Action } from "./trust.ts";
+import { ACTIONS, CHECKS, type Action, type Check, type Override } from "./trust.ts";
 
 const TIMESTAMP_OPTIONS = ["always", "afterCertExpiry"] as const;
 

@@ -1,12 +1,11 @@
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { isObject, JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { oneLine, type Level } from "../verdict/verdict.ts";
-import type { Override } from "./policy-level.ts";
-import { isObject, membersOf, readTexts } from "./policy-members.ts";
+import { membersOf, readTexts } from "./policy-members.ts";
 import { createReport, quoted, type Report } from "./policy-report.ts";
 import { flawOfScope, uselessness } from "./policy-scope.ts";
 import { readTrusted, reportIdleness, type Trusted } from "./policy-trusted.ts";
 import { readVerification, reportWeakness, type Verification } from "./policy-verification.ts";
-import type { Problem } from "./trust.ts";
+import type { Override, Problem } from "./trust.ts";
 
 /** Bytes that a document may have. */
 export const MAX_POLICY_BYTES = 1024 * 1024;

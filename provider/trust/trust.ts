@@ -1,4 +1,4 @@
-import type { AskedLevel, Level } from "../verdict/verdict.ts";
+import { LOGGED_CHECKS, type AskedLevel, type Level } from "../verdict/verdict.ts";
 
 /** A problem of a trust policy or store, found by the linter. */
 export interface Problem {
@@ -8,8 +8,19 @@ export interface Problem {
   readonly message: string;
 }
 
+/** The checks of a verification. @see Notary Project trust policy specification, "Signature Verification details" */
+export const CHECKS = ["integrity", ...LOGGED_CHECKS] as const;
+export type Check = (typeof CHECKS)[number];
+
 /** What a check that failed does. */
-export type Action = "enforce" | "log" | "skip";
+export const ACTIONS = ["enforce", "log", "skip"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** What a failure of each check does. */
+export type Actions = Readonly<Record<Check, Action>>;
+
+/** Actions that a statement sets beside its level; never of `integrity`. */
+export type Override = Readonly<Partial<Actions>>;
 
 /** One statement of a trust policy document, as it was linted. */
 export interface Statement {
@@ -20,11 +31,7 @@ export interface Statement {
   readonly trustStores: readonly string[];
   readonly trustedIdentities: readonly string[];
   /** What each check does at `level` (or, if absent, at the statement's own) with the statement's overrides. */
-  actions(
-    level?: AskedLevel,
-  ): Readonly<
-    Record<"integrity" | "authenticity" | "authenticTimestamp" | "expiry" | "revocation", Action>
-  >;
+  actions(level?: AskedLevel): Actions;
 }
 
 /**
@@ -34,6 +41,13 @@ export interface Statement {
  * - `unrevoked`: the same with revocation skipped; for a signature that failed `authentic` on authenticity alone.
  */
 export type Form = "whole" | "authentic" | "unrevoked";
+
+/** What a form adds to every statement's overrides. */
+export const FORM_OVERRIDE: Readonly<Record<Form, Override>> = {
+  whole: {},
+  authentic: { authenticity: "enforce" },
+  unrevoked: { revocation: "skip" },
+};
 
 /** One named trust policy with the stores that it names, as they were at one moment. Never changes. */
 export interface TrustSnapshot {

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { errorCode } from "../lib/error-code.ts";
 
 /** Why something could not be read, in words for the operator; `absent` when it is not there at all. */
 export interface Unreadable {
@@ -140,9 +141,8 @@ const REASONS = new Map([
 
 function unreadable(error: unknown): Unreadable {
   if (error instanceof Refused) return { unreadable: error.message, absent: false };
-  const code =
-    error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-  const reason = REASONS.get(code) ?? `cannot be read (${code || "unknown fault"})`;
+  const code = errorCode(error) ?? "unknown fault";
+  const reason = REASONS.get(code) ?? `cannot be read (${code})`;
   return { unreadable: reason, absent: code === "ENOENT" };
 }
 

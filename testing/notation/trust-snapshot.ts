@@ -1,50 +1,16 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Action, Form, Statement, TrustSnapshot } from "../../provider/trust/trust.ts";
+import { actionsOf } from "../../provider/trust/policy-level.ts";
+import {
+  FORM_OVERRIDE,
+  type Form,
+  type Override,
+  type Statement,
+  type TrustSnapshot,
+} from "../../provider/trust/trust.ts";
 import type { AskedLevel, Level } from "../../provider/verdict/verdict.ts";
 import { writeTrust, type TrustContent, type TrustStatement } from "../signing/trust.ts";
-
-type Check = keyof ReturnType<Statement["actions"]>;
-
-/** @see Notary Project trust policy, "Signature verification levels" */
-const LEVEL_ACTIONS: Readonly<Record<Level, Readonly<Record<Check, Action>>>> = {
-  strict: {
-    integrity: "enforce",
-    authenticity: "enforce",
-    authenticTimestamp: "enforce",
-    expiry: "enforce",
-    revocation: "enforce",
-  },
-  permissive: {
-    integrity: "enforce",
-    authenticity: "enforce",
-    authenticTimestamp: "log",
-    expiry: "log",
-    revocation: "log",
-  },
-  audit: {
-    integrity: "enforce",
-    authenticity: "log",
-    authenticTimestamp: "log",
-    expiry: "log",
-    revocation: "log",
-  },
-  skip: {
-    integrity: "skip",
-    authenticity: "skip",
-    authenticTimestamp: "skip",
-    expiry: "skip",
-    revocation: "skip",
-  },
-};
-
-/** What each form overrides. */
-const FORM_OVERRIDES: Readonly<Record<Form, Readonly<Record<string, Action>>>> = {
-  whole: {},
-  authentic: { authenticity: "enforce" },
-  unrevoked: { revocation: "skip" },
-};
 
 /** A snapshot with one statement, for tests of Notation that need no trust directory that is watched. */
 export interface FixedSnapshot extends TrustSnapshot, Disposable {
@@ -56,7 +22,7 @@ export interface FixedSnapshot extends TrustSnapshot, Disposable {
 
 export interface SnapshotOptions {
   readonly level: Level;
-  readonly override?: Readonly<Record<string, Action>>;
+  readonly override?: Override;
   /** Default `*`. */
   readonly registryScopes?: readonly string[];
   readonly trustStores?: readonly string[];
@@ -80,10 +46,7 @@ export function createSnapshot(options: SnapshotOptions): FixedSnapshot {
     registryScopes,
     trustStores,
     trustedIdentities,
-    actions: (level = own === "skip" ? undefined : own) => ({
-      ...LEVEL_ACTIONS[level ?? "skip"],
-      ...override,
-    }),
+    actions: (level) => actionsOf(level ?? own, override),
   };
 
   function write(directory: string, level: AskedLevel | undefined, form: Form): void {
@@ -92,7 +55,7 @@ export function createSnapshot(options: SnapshotOptions): FixedSnapshot {
       registryScopes: only.registryScopes,
       signatureVerification: {
         level: level ?? own,
-        override: { ...override, ...FORM_OVERRIDES[form] },
+        override: { ...override, ...FORM_OVERRIDE[form] },
       },
       trustStores,
       trustedIdentities,
