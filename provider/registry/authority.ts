@@ -100,7 +100,7 @@ export function createAuthority({
     async authorize(repository, signal) {
       if (scheme === undefined) return undefined;
       if (scheme.kind === "basic") return untilAborted(basic(), signal);
-      const token = await untilAborted(tokens.pull(repository, scheme.realm), signal);
+      const token = await tokens.pull(repository, scheme.realm, signal);
       return isRefusal(token) ? token : `${BEARER}${token}`;
     },
     learn(repository, sent, reply) {

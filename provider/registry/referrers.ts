@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { digestOf, hexOf, isDigest, type Digest } from "../image/digest.ts";
 import { NOTATION_SIGNATURE, OCI_INDEX } from "../image/media-type.ts";
+import { createCache } from "../lib/cache.ts";
 import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { isRefusal, type Refusal } from "../verdict/verdict.ts";
 import { MAX_BODY_BYTES, type Reply } from "./http.ts";
@@ -56,20 +57,12 @@ type Listing = readonly Referrer[] | Refusal;
  * was remembered wrongly hides no signature.
  */
 export function createReferrers({ session, now }: ReferrersOptions): ListSignatures {
-  const missingUntil = new Map<string, number>();
-
-  const remember = (repository: string): void => {
-    missingUntil.delete(repository);
-    for (const oldest of missingUntil.keys()) {
-      if (missingUntil.size < MAX_MISSING) break;
-      missingUntil.delete(oldest);
-    }
-    missingUntil.set(repository, now() + MISSING_MS);
-  };
+  const bounds = { maxEntries: MAX_MISSING, maxBytes: MAX_MISSING };
+  const missing = createCache<true>({ ...bounds, sizeOf: () => 1, now });
 
   return async (repository, digest, signal) => {
     const from = { session, repository, digest, signal };
-    if (now() < (missingUntil.get(repository) ?? 0)) {
+    if (missing.get(repository) !== undefined) {
       const tagged = await byTag(from);
       if (isRefusal(tagged) || tagged.length > 0) return tagged;
       return (await byApi(from)) ?? tagged;
@@ -77,7 +70,7 @@ export function createReferrers({ session, now }: ReferrersOptions): ListSignatu
     const listed = await byApi(from);
     if (listed !== undefined) return listed;
     const tagged = await byTag(from);
-    if (!isRefusal(tagged)) remember(repository);
+    if (!isRefusal(tagged)) missing.set(repository, true, MISSING_MS);
     return tagged;
   };
 }

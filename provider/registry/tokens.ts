@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { createCache } from "../lib/cache.ts";
+import { createFlight } from "../lib/single-flight.ts";
 import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { isRefusal, undecided, type Undecided } from "../verdict/verdict.ts";
 import {
@@ -30,7 +32,7 @@ const MAX_LIFE = 3600;
 /** Part of a token's life that it is used for: a token should not expire on its way. */
 const USED_LIFE = 0.9;
 
-/** Tokens kept at most. The oldest goes first: losing one costs a request. */
+/** Tokens kept at most. Losing one costs a request. */
 const MAX_TOKENS = 2000;
 
 /** @see Distribution, "Token Authentication Specification" */
@@ -57,15 +59,23 @@ export interface TokenOptions {
 
 /** Bearer tokens of one registry, one for each repository that was asked for. */
 export interface Tokens {
-  /** A token to pull from the repository: the one that is known, or a new one, fetched once for all who wait. */
-  pull(repository: string, realm: Realm): Promise<string | Undecided>;
+  /**
+   * A token to pull from the repository: the one that is known, or a new one, fetched once for all who wait. Rejects with
+   * the reason of `caller`.
+   */
+  pull(repository: string, realm: Realm, caller: AbortSignal): Promise<string | Undecided>;
   /** Forgets a token that was refused, unless it has been replaced already. */
   drop(repository: string, refused: string): void;
 }
 
 export function createTokens({ http, source, now, wait, closing, fetched }: TokenOptions): Tokens {
-  const known = new Map<string, { readonly token: string; readonly until: number }>();
-  const pending = new Map<string, Promise<string | Undecided>>();
+  const known = createCache<string>({
+    maxEntries: MAX_TOKENS,
+    maxBytes: MAX_TOKENS * MAX_TOKEN_LENGTH,
+    sizeOf: (text) => text.length,
+    now,
+  });
+  const flight = createFlight<string | Undecided>(() => ({ signal: closing, end: () => {} }));
 
   const ask = async (
     url: URL,
@@ -105,31 +115,18 @@ export function createTokens({ http, source, now, wait, closing, fetched }: Toke
     const answer = isRefusal(reply) ? reply : readAnswer(reply);
     fetched(isRefusal(answer) ? answer : "ok", now() - startedAt);
     if (isRefusal(answer)) return answer;
-    if (known.size >= MAX_TOKENS) {
-      for (const oldest of known.keys()) {
-        known.delete(oldest);
-        break;
-      }
-    }
-    const until = startedAt + answer.lifeMs * USED_LIFE;
-    known.delete(repository);
-    known.set(repository, { token: answer.token, until });
+    known.set(repository, answer.token, answer.lifeMs * USED_LIFE - (now() - startedAt));
     return answer.token;
   };
 
   return {
-    async pull(repository, realm) {
-      const current = known.get(repository);
-      if (current !== undefined && now() < current.until) return current.token;
-      let flight = pending.get(repository);
-      if (flight === undefined) {
-        flight = fetchToken(repository, realm).finally(() => pending.delete(repository));
-        pending.set(repository, flight);
-      }
-      return flight;
+    async pull(repository, realm, caller) {
+      const current = known.get(repository)?.value;
+      const work = async (): Promise<string | Undecided> => await fetchToken(repository, realm);
+      return current ?? (await flight.run(repository, work, caller).result);
     },
     drop(repository, refused) {
-      if (known.get(repository)?.token === refused) known.delete(repository);
+      if (known.get(repository)?.value === refused) known.delete(repository);
     },
   };
 }
