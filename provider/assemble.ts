@@ -1,16 +1,13 @@
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { REQUEST_TIMEOUT_MS, type Config, type RegistryConfig } from "./config/schema.ts";
-import { createContents, type Contents } from "./evidence/contents.ts";
+import type { Config } from "./config/schema.ts";
 import { createCollect } from "./evidence/collect.ts";
-import { errorCode } from "./lib/error-code.ts";
-import { createRemoteRunner } from "./notation/remote-runner.ts";
+import { createContents, type Contents } from "./evidence/contents.ts";
+import { now } from "./lib/clock.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
+import { createRemoteRunner } from "./notation/remote-runner.ts";
 import type { OwnDirectory } from "./own-directory.ts";
+import { toRegistryOptions } from "./registry-options.ts";
 import { createRegistryClient } from "./registry/client.ts";
-import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
-import { fromDockerConfig } from "./registry/docker-config.ts";
-import type { RegistryEvent, RegistryOptions } from "./registry/options.ts";
+import type { RegistryEvent } from "./registry/options.ts";
 import { createTrust } from "./trust/create-trust.ts";
 import type { PolicyState, Trust } from "./trust/trust.ts";
 import { createVerifier, type Verifier, type VerifierEvent } from "./verify/verifier.ts";
@@ -44,9 +41,6 @@ export interface AssembleOptions {
 
 /** Output of Notation that is kept: some hundred bytes on an ordinary day. */
 const OUTPUT_BYTES = 64 * 1024;
-
-/** Monotonic milliseconds: the clock of every age and duration. */
-export const now = (): number => performance.now();
 
 /**
  * Puts together what decides. When it fails, what was begun by then is ended again.
@@ -137,70 +131,4 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     contents,
     close: async () => await owned.disposeAsync(),
   };
-}
-
-/** Docker Hub answers under other names than its images have, and serves blobs from yet others. */
-const WELL_KNOWN: ReadonlyMap<
-  string,
-  { endpoint: string; tokenHosts: string[]; blobHosts: string[] }
-> = new Map([
-  [
-    "docker.io",
-    {
-      endpoint: "https://registry-1.docker.io",
-      tokenHosts: ["auth.docker.io"],
-      blobHosts: [
-        "production.cloudflare.docker.com",
-        "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
-      ],
-    },
-  ],
-]);
-
-/** One registry of the configuration, with its files read and the names that everybody knows filled in. */
-function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
-  const known = WELL_KNOWN.get(registry.host);
-  const scheme = registry.plainHttp ? "http" : "https";
-  return {
-    host: registry.host,
-    endpoint: registry.endpoint ?? known?.endpoint ?? `${scheme}://${registry.host}`,
-    ...(registry.ca !== undefined && { ca: readCertificates(registry.ca, registry.host) }),
-    credentials: credentialsOf(registry),
-    tokenHosts: [...registry.tokenHosts, ...(known?.tokenHosts ?? [])],
-    blobHosts: [...registry.blobHosts, ...(known?.blobHosts ?? [])],
-    allowedAddresses: registry.allowedAddresses,
-    concurrency: registry.concurrency,
-    maxWaiting: registry.maxWaiting,
-    requestTimeoutMs: registry.requestTimeout ?? REQUEST_TIMEOUT_MS,
-  };
-}
-
-/** The roots of a registry. Text that holds none would be taken without a word, and every connection fail. */
-function readCertificates(path: string, host: string): string {
-  const where = `the ca of registry ${host}`;
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const code = errorCode(error) ?? "unknown";
-    throw new Error(`${where} cannot be read: ${path} (${code})`, { cause: error });
-  }
-  if (isCertificate(text)) return text;
-  throw new Error(`${where} holds no certificate: ${path}`);
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).serialNumber !== "";
-  } catch {
-    return false;
-  }
-}
-
-function credentialsOf({ host, credentials }: RegistryConfig): CredentialSource {
-  if ("usernameFile" in credentials) {
-    return fromFile(credentials.usernameFile, credentials.passwordFile);
-  }
-  if ("dockerConfig" in credentials) return fromDockerConfig(credentials.dockerConfig, host);
-  return anonymous();
 }

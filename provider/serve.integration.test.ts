@@ -198,7 +198,7 @@ for (const { name, change, registry, message } of [
     name: "a registry's CA that is no certificate",
     change: {},
     registry: { plainHttp: false, ca: "provider.yaml" },
-    message: /^the ca of registry \S+ holds no certificate: /,
+    message: /^the ca of registry \S+ holds no certificate, or one that is broken: /,
   },
   {
     name: "a serving key that is another file",

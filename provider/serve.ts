@@ -1,8 +1,9 @@
-import { assemble, now, type Judging } from "./assemble.ts";
+import { assemble, type Judging } from "./assemble.ts";
 import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
+import { now } from "./lib/clock.ts";
 import { createOwnDirectory } from "./own-directory.ts";
 import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf } from "./readiness.ts";

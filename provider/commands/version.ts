@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { loadConfig } from "../config/load.ts";
+import { now } from "../lib/clock.ts";
 import { createRunner } from "../notation/run.ts";
 import { createVersion } from "../notation/version.ts";
 import { packageVersion } from "./package-version.ts";
@@ -10,8 +11,6 @@ const VERSION_MS = 5000;
 
 /** Bytes of its answer that are read. */
 const OUTPUT_BYTES = 4096;
-
-const now = (): number => performance.now();
 
 /**
  * Prints our version and Node's, and Notation's where a configuration says which one.

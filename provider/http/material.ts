@@ -1,7 +1,8 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { errorCode } from "../lib/error-code.ts";
+import { certificatesOf } from "../lib/pem.ts";
 
 /** Where the server's certificates are: absolute paths of PEM files. */
 export interface TlsFiles {
@@ -49,9 +50,9 @@ export async function readMaterial(files: TlsFiles): Promise<Material | BadMater
     return bad(`a certificate, key or client CA cannot be read (${code})`);
   }
   const [cert, key, clientCA] = texts;
-  const [leaf] = certificatesOf(cert);
+  const [leaf] = certificatesOf(cert.toString("latin1"));
   if (leaf === undefined) return bad("the serving certificate is not a PEM certificate");
-  const roots = certificatesOf(clientCA);
+  const roots = certificatesOf(clientCA.toString("latin1"));
   if (roots.length === 0) return bad("the client CA holds no certificate, or one that is broken");
   try {
     if (!leaf.checkPrivateKey(createPrivateKey(key))) {
@@ -73,22 +74,3 @@ export async function readMaterial(files: TlsFiles): Promise<Material | BadMater
 }
 
 const bad = (problem: string): BadMaterial => ({ kind: "bad", problem });
-
-const BEGIN = "-----BEGIN CERTIFICATE-----";
-const END = "-----END CERTIFICATE-----";
-
-/** Every certificate of a PEM text in its order; none when one of them is broken. */
-function certificatesOf(pem: Buffer): readonly X509Certificate[] {
-  const found: X509Certificate[] = [];
-  const parts = pem.toString("latin1").split(BEGIN).slice(1);
-  try {
-    for (const part of parts) {
-      const end = part.indexOf(END);
-      if (end === -1) return [];
-      found.push(new X509Certificate(`${BEGIN}${part.slice(0, end)}${END}\n`));
-    }
-  } catch {
-    return [];
-  }
-  return found;
-}

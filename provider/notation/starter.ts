@@ -1,9 +1,10 @@
 // The program of the small process that starts Notation for the provider: see remote-runner.ts.
+import { now } from "../lib/clock.ts";
 import { createRunner } from "./run.ts";
 import type { Answer, Order } from "./remote-runner.ts";
 
 const [graceMs = Number.NaN, outputBytes = Number.NaN] = process.argv.slice(2).map(Number);
-const runner = createRunner({ graceMs, outputBytes, now: () => performance.now() });
+const runner = createRunner({ graceMs, outputBytes, now });
 const running = new Map<number, AbortController>();
 
 async function run({ id, command }: Extract<Order, { kind: "run" }>): Promise<void> {

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { REQUEST_TIMEOUT_MS, type RegistryConfig } from "./config/schema.ts";
+import { errorCode } from "./lib/error-code.ts";
+import { certificatesOf } from "./lib/pem.ts";
+import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
+import { fromDockerConfig } from "./registry/docker-config.ts";
+import type { RegistryOptions } from "./registry/options.ts";
+
+/** Docker Hub answers under other names than its images have, and serves blobs from yet others. */
+const WELL_KNOWN: ReadonlyMap<
+  string,
+  { endpoint: string; tokenHosts: string[]; blobHosts: string[] }
+> = new Map([
+  [
+    "docker.io",
+    {
+      endpoint: "https://registry-1.docker.io",
+      tokenHosts: ["auth.docker.io"],
+      blobHosts: [
+        "production.cloudflare.docker.com",
+        "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
+      ],
+    },
+  ],
+]);
+
+/**
+ * One registry of the configuration, with its files read and the names that everybody knows filled in.
+ * @throws with a sentence when a file that it names cannot be read, or is not what it should be
+ */
+export function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
+  const known = WELL_KNOWN.get(registry.host);
+  const scheme = registry.plainHttp ? "http" : "https";
+  return {
+    host: registry.host,
+    endpoint: registry.endpoint ?? known?.endpoint ?? `${scheme}://${registry.host}`,
+    ...(registry.ca !== undefined && { ca: readCertificates(registry.ca, registry.host) }),
+    credentials: credentialsOf(registry),
+    tokenHosts: [...registry.tokenHosts, ...(known?.tokenHosts ?? [])],
+    blobHosts: [...registry.blobHosts, ...(known?.blobHosts ?? [])],
+    allowedAddresses: registry.allowedAddresses,
+    concurrency: registry.concurrency,
+    maxWaiting: registry.maxWaiting,
+    requestTimeoutMs: registry.requestTimeout ?? REQUEST_TIMEOUT_MS,
+  };
+}
+
+/** The roots of a registry. Text that holds none would be taken without a word, and every connection fail. */
+function readCertificates(path: string, host: string): string {
+  const where = `the ca of registry ${host}`;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = errorCode(error) ?? "unknown";
+    throw new Error(`${where} cannot be read: ${path} (${code})`, { cause: error });
+  }
+  if (certificatesOf(text).length > 0) return text;
+  throw new Error(`${where} holds no certificate, or one that is broken: ${path}`);
+}
+
+function credentialsOf({ host, credentials }: RegistryConfig): CredentialSource {
+  if ("usernameFile" in credentials) {
+    return fromFile(credentials.usernameFile, credentials.passwordFile);
+  }
+  if ("dockerConfig" in credentials) return fromDockerConfig(credentials.dockerConfig, host);
+  return anonymous();
+}
