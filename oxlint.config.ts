@@ -33,7 +33,7 @@ const SINGLE_USE: readonly {
 }[] = [
   {
     group: ["node:child_process"],
-    files: ["provider/notation/run.ts", "provider/notation/remote-runner.ts"],
+    files: ["provider/notation/run.ts", "provider/notation/starter-client.ts"],
   },
   { group: ["undici", "node:dns", "node:dns/*"], files: ["provider/registry/http.ts"] },
 ];

@@ -3,7 +3,7 @@ import { createCollect } from "./evidence/collect.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
 import { now } from "./lib/clock.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
-import { createRemoteRunner } from "./notation/remote-runner.ts";
+import { createStarterClient } from "./notation/starter-client.ts";
 import type { OwnDirectory } from "./own-directory.ts";
 import { toRegistryOptions } from "./registry-options.ts";
 import { createRegistryClient } from "./registry/client.ts";
@@ -59,7 +59,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     ...(observers.registry && { observe: observers.registry }),
   });
   parts.defer(async () => await registry.close());
-  const runner = parts.use(createRemoteRunner(bounds));
+  const runner = parts.use(createStarterClient(bounds));
   // Neither needs the other, and both read from disk before the first question can be answered.
   const making = [
     createTrust({

@@ -15,7 +15,7 @@ export interface CommandOptions {
 }
 
 /** Where one run finds what it needs; absolute paths. */
-export interface RunPlaces {
+export interface RunDirectories {
   /** Holds `trustpolicy.json` and `truststore/`. */
   readonly trust: string;
   /** The OCI image layout with the one signature; temporary files go here too, so that they go away with it. */
@@ -31,7 +31,7 @@ export interface RunPlaces {
  */
 export async function commandOf(
   { repository, subject, envelope }: Question,
-  { trust, layout, cache }: RunPlaces,
+  { trust, layout, cache }: RunDirectories,
   { binary, pluginDirectory, pluginConfig, pluginEnvironment }: CommandOptions,
 ): Promise<Command> {
   // Without a plugin in the claims Notation finds none, even if it should read the envelope in another way than we.

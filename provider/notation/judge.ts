@@ -100,8 +100,8 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     );
     if (isRefusal(written)) return written;
     using layout = written;
-    const places = { trust: resolve(trust.path), layout: layout.path, cache };
-    const command = await untilAborted(commandOf(question, places, options), signal);
+    const directories = { trust: resolve(trust.path), layout: layout.path, cache };
+    const command = await untilAborted(commandOf(question, directories, options), signal);
     const result = await runner.run(command, signal);
     spawned(result.spawnMs);
     return underActions(interpret(result, question.subject.digest), form, question);

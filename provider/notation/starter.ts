@@ -1,7 +1,7 @@
-// The program of the small process that starts Notation for the provider: see remote-runner.ts.
+// The program of the starter, which starts Notation for the provider: see starter-client.ts.
 import { now } from "../lib/clock.ts";
 import { createRunner } from "./run.ts";
-import type { Answer, Order } from "./remote-runner.ts";
+import type { Answer, Order } from "./starter-client.ts";
 
 const [graceMs = Number.NaN, outputBytes = Number.NaN] = process.argv.slice(2).map(Number);
 const runner = createRunner({ graceMs, outputBytes, now });

@@ -153,7 +153,7 @@ export const isSignerArn = (identity: string): boolean =>
   /^arn:aws[a-z-]{0,40}:signer:/.test(identity);
 
 /** Why AWS Signer can have nothing of this ARN, as far as that is sure; undefined when it may. */
-export function uselessnessOfArn(arn: string): string | undefined {
+export function whyArnUnmatchable(arn: string): string | undefined {
   if (/[*?]/.test(arn)) return "matches nothing: ARNs are compared whole, without patterns";
   if (arn.includes(":/signing-profile/")) {
     return 'matches nothing: an ARN of AWS Signer has "/signing-profiles/"';

@@ -34,7 +34,7 @@ export function flawOfScope(scope: string): string | undefined {
  * Why no image has this well-formed scope, although Notation accepts it; undefined when one may. Images are
  * normalised before a statement is looked for, as container runtimes do it.
  */
-export function uselessness(scope: string): string | undefined {
+export function whyUnmatchable(scope: string): string | undefined {
   const reference = parseReference(scope);
   if (reference === undefined) return "matches no image: it is not an image name";
   const name = nameOf(reference);

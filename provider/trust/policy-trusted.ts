@@ -4,7 +4,7 @@ import {
   isSignerArn,
   isSubset,
   parseSubject,
-  uselessnessOfArn,
+  whyArnUnmatchable,
   type Subject,
 } from "./policy-identity.ts";
 import { readTexts, type Members } from "./policy-members.ts";
@@ -116,8 +116,8 @@ function lintIdentities(
       report.error(at, `${quoted(text)} ${flaw}`);
       continue;
     }
-    const useless = isSignerArn(text) ? uselessnessOfArn(text) : undefined;
-    if (useless !== undefined) report.warning(at, `${quoted(text)} ${useless}`);
+    const why = isSignerArn(text) ? whyArnUnmatchable(text) : undefined;
+    if (why !== undefined) report.warning(at, `${quoted(text)} ${why}`);
     if (text.startsWith(SUBJECT)) {
       const subject = readSubject(text, at, report);
       if (subject !== undefined) subjects.push({ at, text, subject });
@@ -154,7 +154,7 @@ function readSubject(text: string, at: string, report: Report): Subject | undefi
 }
 
 /** Says what is written and has no effect. */
-export function reportIdleness(
+export function reportNoEffect(
   { trustStores, trustedIdentities }: Trusted,
   verifyTimestamp: Verification["verifyTimestamp"],
   path: string,

@@ -59,6 +59,8 @@ function readOverride(value: unknown, path: string, report: Report): Override {
   return override;
 }
 
+const IF_MEANT = "if that is meant, add this policy to trust.allowWeak";
+
 /** Says which member makes a check weaker than enforced. */
 export function reportWeakness(
   level: Level,
@@ -71,18 +73,15 @@ export function reportWeakness(
   const weak = CHECKS.filter((check) => actions[check] !== "enforce");
   const byLevel = weak.filter((check) => override[check] === undefined);
   if (level === "skip") {
-    report.warning(`${verification}.level`, "skip verifies nothing: it is not allowed by name");
+    report.warning(`${verification}.level`, `skip verifies nothing: ${IF_MEANT}`);
     return;
   }
   if (byLevel.length > 0) {
     const what = byLevel.join(", ");
-    report.warning(
-      `${verification}.level`,
-      `${level} only logs ${what}: it is not allowed by name`,
-    );
+    report.warning(`${verification}.level`, `${level} only logs ${what}: ${IF_MEANT}`);
   }
   for (const check of weak.filter((check) => override[check] !== undefined)) {
     const does = actions[check] === "skip" ? "is skipped" : "is only logged";
-    report.warning(`${verification}.override.${check}`, `${does}: it is not allowed by name`);
+    report.warning(`${verification}.override.${check}`, `${does}: ${IF_MEANT}`);
   }
 }

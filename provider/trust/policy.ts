@@ -2,8 +2,8 @@ import { isObject, JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
 import { oneLine, type Level } from "../verdict/verdict.ts";
 import { membersOf, readTexts } from "./policy-members.ts";
 import { createReport, quoted, type Report } from "./policy-report.ts";
-import { flawOfScope, uselessness } from "./policy-scope.ts";
-import { readTrusted, reportIdleness, type Trusted } from "./policy-trusted.ts";
+import { flawOfScope, whyUnmatchable } from "./policy-scope.ts";
+import { readTrusted, reportNoEffect, type Trusted } from "./policy-trusted.ts";
 import { readVerification, reportWeakness, type Verification } from "./policy-verification.ts";
 import type { Override, Problem } from "./trust.ts";
 
@@ -114,7 +114,7 @@ function readStatement(
     );
   }
   if (!allowWeak) reportWeakness(level, verification.override, path, report);
-  reportIdleness(trusted, verification.verifyTimestamp, path, report);
+  reportNoEffect(trusted, verification.verifyTimestamp, path, report);
   return { name, registryScopes, ...verification, level, ...trusted };
 }
 
@@ -147,8 +147,8 @@ function readScopes(value: unknown, statement: string, report: Report): readonly
       report.error(at, `${quoted(scope)} ${flaw}`);
       continue;
     }
-    const useless = uselessness(scope);
-    if (useless !== undefined) report.warning(at, `${quoted(scope)} ${useless}`);
+    const why = whyUnmatchable(scope);
+    if (why !== undefined) report.warning(at, `${quoted(scope)} ${why}`);
   }
   return [...scopes.values()];
 }

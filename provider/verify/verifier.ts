@@ -11,7 +11,7 @@ import { createGrounds } from "./ground.ts";
 import { createJudgeSubject } from "./judge-subject.ts";
 import { createKeys } from "./keys.ts";
 import { createPinBatch } from "./mutate.ts";
-import { inTurn } from "./places.ts";
+import { limitPerRegistry } from "./registry-limit.ts";
 import { createTags } from "./tags.ts";
 import { createVerify } from "./verify.ts";
 import { createWaiting } from "./waiting.ts";
@@ -102,7 +102,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const verify = createVerify({
     grounds: createGrounds(options),
     tags,
-    judgeSubject: inTurn(createJudgeSubject({ ...options, failure }), limits.concurrency),
+    judgeSubject: limitPerRegistry(createJudgeSubject({ ...options, failure }), limits.concurrency),
     lives,
     maxVerdicts: cache.maxVerdicts,
     maxBytes: cache.maxBytes,

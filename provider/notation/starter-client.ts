@@ -16,16 +16,16 @@ export interface Answer {
   readonly result: RunResult;
 }
 
-/** A runner whose processes are started by a process of its own. */
-export interface RemoteRunner extends Runner, Disposable {
-  /** The process that starts others; undefined between its end and the next run. */
+/** A runner whose processes the starter starts. */
+export interface StarterClient extends Runner, Disposable {
+  /** The starter; undefined between its end and the next run. */
   readonly pid: number | undefined;
 }
 
-/** Heap of the small process: captured output of all runs at once, and Node itself. */
+/** Heap of the starter: captured output of all runs at once, and Node itself. */
 const STARTER_FLAGS = ["--max-old-space-size=64", "--max-semi-space-size=1"];
 
-/** The small process went away before a run had ended, or could not be started. */
+/** The starter went away before a run had ended, or could not be started. */
 const LOST: RunResult = {
   code: null,
   signal: null,
@@ -38,15 +38,15 @@ const LOST: RunResult = {
 };
 
 /**
- * Runs programs as {@link createRunner} does, from a small process.
+ * Runs programs as {@link createRunner} does, from a small process of its own, the starter.
  *
- * To start a process blocks the event loop and copies the page tables of whoever starts it: 1 ms from a small process,
- * 5 ms from a provider with full caches, in which no other caller is answered. The small process also sees it when
+ * To start a process blocks the event loop and copies the page tables of whoever starts it: 1 ms from the starter,
+ * 5 ms from a provider with full caches, in which no other caller is answered. The starter also sees it when
  * the provider ends without a word, and ends every run then.
  *
- * When the small process itself is lost, the runs under way are failures to start, and the next run begins another one.
+ * When the starter itself is lost, the runs under way are failures to start, and the next run begins another one.
  */
-export function createRemoteRunner({ graceMs, outputBytes }: StarterOptions): RemoteRunner {
+export function createStarterClient({ graceMs, outputBytes }: StarterOptions): StarterClient {
   const waiting = new Map<number, (result: RunResult) => void>();
   let starter: ChildProcess | undefined;
   let lastId = 0;

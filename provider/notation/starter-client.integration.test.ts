@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { HANGS, HANGS_STUBBORNLY } from "../../testing/notation/behaviours.ts";
 import { isRunning, until } from "../../testing/notation/processes.ts";
-import { createRemoteRunner } from "./remote-runner.ts";
+import { createStarterClient } from "./starter-client.ts";
 import type { Command } from "./run.ts";
 
 const never = new AbortController().signal;
@@ -27,7 +27,7 @@ async function setUp(t: TestContext, body: string) {
   const file = join(directory, "program");
   await writeFile(file, `#!/bin/sh\nhere='${directory}'\n${body}\n`);
   await chmod(file, 0o755);
-  const runner = createRemoteRunner({ graceMs: 20, outputBytes: 1000 });
+  const runner = createStarterClient({ graceMs: 20, outputBytes: 1000 });
   t.after(async () => {
     await runner.killAll();
     runner[Symbol.dispose]();
@@ -132,8 +132,8 @@ test("F-26 runs of a starter that is lost are failures to start, and the next ru
 test("F-34 when the provider is killed, nothing that was started for it goes on", async (t) => {
   const { command, pids } = await setUp(t, HANGS);
   const source = `
-    import { createRemoteRunner } from ${JSON.stringify(new URL("remote-runner.ts", import.meta.url).href)};
-    const runner = createRemoteRunner({ graceMs: 20, outputBytes: 1000 });
+    import { createStarterClient } from ${JSON.stringify(new URL("starter-client.ts", import.meta.url).href)};
+    const runner = createStarterClient({ graceMs: 20, outputBytes: 1000 });
     void runner.run(${JSON.stringify(command)}, new AbortController().signal);`;
   const program = join(command.cwd, "provider.mts");
   await writeFile(program, source);
