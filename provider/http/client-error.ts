@@ -18,7 +18,7 @@ const STATUSES: ReadonlyMap<string, Status> = new Map([
   ["HPE_HEADER_OVERFLOW", 431],
 ]);
 
-/** For which the rest of such a request is read and thrown away: a socket that is closed on it resets the answer. */
+/** Milliseconds for which the rest of a refused request is read and dropped: closing earlier would reset the answer. */
 const LINGER_MS = 500;
 
 /** Sockets that were answered: Node hands a socket over again when more of the same request arrives. */

@@ -32,7 +32,7 @@ export interface Connections {
   /** Ends every connection and every handshake. */
   endAll(): void;
   /**
-   * `receiving`: one request, of which the body is not all there; `active`: something that is there is being answered;
+   * `receiving`: one request whose body is still arriving; `active`: something that is there is being answered;
    * undefined before the end of the handshake.
    */
   stateOf(socket: Duplex): "idle" | "receiving" | "active" | undefined;

@@ -59,7 +59,7 @@ export function encodeResponse(response: ProviderResponse): string {
 
 /**
  * The ProviderResponse of a request that has no answers: a bad one, an unknown caller, an unknown path, a failure of
- * the provider. A body that is none would make Gatekeeper forget what its cache holds of the same call.
+ * the provider. An empty or unreadable body would make Gatekeeper drop what its cache holds of the same call.
  * @param apiVersion the request's, where it was read
  */
 export function encodeFailure(

@@ -26,7 +26,7 @@ export interface ReadPolicy {
 
 /** The directory at one moment. */
 export interface Reading {
-  /** By policy name; a file whose name is none is here too, as a policy that no key can ask for. */
+  /** By policy name; a file with an invalid name is listed too, as a policy that no key can ask for. */
   readonly policies: ReadonlyMap<string, ReadPolicy>;
   /** Why policies may be missing here that are still meant to be; undefined when none is. */
   readonly gap: Problem | undefined;

@@ -1,5 +1,5 @@
 import type { Digest } from "../image/digest.ts";
-import type { AskedLevel, Verdict } from "../verdict/verdict.ts";
+import type { AskedLevel, Refusal, Verdict } from "../verdict/verdict.ts";
 
 /** Where a verdict came from. `hit`: a cache; `joined`: work that another caller had begun; `miss`: work of its own; `none`: no work was needed. */
 export type CacheUse = "hit" | "joined" | "miss" | "none";
@@ -23,9 +23,7 @@ export interface Decision {
 export interface Pin {
   readonly key: string;
   /** The image to run, pinned to its digest or unchanged; or why it cannot be said. */
-  readonly result:
-    | { readonly kind: "pinned"; readonly image: string }
-    | Exclude<Verdict, { kind: "verified" | "skipped" }>;
+  readonly result: { readonly kind: "pinned"; readonly image: string } | Refusal;
   readonly durationMs: number;
 }
 
