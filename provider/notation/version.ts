@@ -36,7 +36,7 @@ export interface VersionOptions {
 
 const UNCHECKED: NotationState = { version: undefined, problem: "not checked yet" };
 
-/** Keeps one answer of the binary and what file it was of. @see catalogue of attacks and faults, T-04 and F-20 */
+/** Keeps one answer of the binary and what file it was of. @see docs/catalogue.md, T-04 and F-20 */
 export function createVersion(options: VersionOptions): Version {
   const { binary, directory, runner, deadline, now } = options;
   let state = UNCHECKED;
