@@ -75,6 +75,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       `--kubeconfig=${kubeconfigs.kwok}`,
       `--config=${at("stages.yaml")}`,
       "--manage-all-nodes",
+      // Otherwise the nodes count as lost after 40 s, and their Pods as not ready.
+      "--node-lease-duration-seconds=40",
     ],
   });
   await createNodes(api, nodes);
