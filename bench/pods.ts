@@ -155,7 +155,14 @@ export async function manyPods(progress: (text: string) => void): Promise<Row[]>
   });
   const row = (id: string, what: string, measured: string, met?: boolean): void => {
     const target = met === undefined ? "" : "none refused, none undecided";
-    rows.push({ id, what, measured, target, met, limit: "rates of the controllers; both cores" });
+    rows.push({
+      id,
+      what,
+      measured,
+      target,
+      met,
+      limit: "rates of the controllers; two calls of Gatekeeper for each Pod",
+    });
     progress(`${id}: ${what}: ${measured}`);
   };
   const bare = new Map<string, number>();

@@ -1,7 +1,7 @@
 import type { Config } from "./config/schema.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
-import { now } from "./lib/clock.ts";
+import { now, wallNow } from "./lib/clock.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
 import { createStarterClient } from "./notation/starter-client.ts";
 import type { OwnDirectory } from "./own-directory.ts";
@@ -103,6 +103,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       maxEnvelopeBytes,
       plugins: config.notation.plugins,
       maxSignatures: verification.maxSignatures,
+      onFault: (error) => observers.verifier?.({ kind: "error", error }),
     }),
     judge: notation.judge,
     notation: () => notation.state(),
@@ -120,6 +121,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     },
     keepTag: config.mutation.keepTag,
     now,
+    wallNow,
     ...(observers.verifier && { observe: observers.verifier }),
   });
   parts.defer(() => verifier.close());

@@ -18,7 +18,13 @@ for (const referrersApi of [true, false]) {
     await using target = createTestClient({ target: registry });
     const limits = { registry: target.client, maxEnvelopeBytes: 100_000 };
     const contents = createContents({ ...limits, maxCacheBytes: 1_000_000, now: () => 0 });
-    const collect = createCollect({ ...limits, contents, plugins: [], maxSignatures: 10 });
+    const collect = createCollect({
+      ...limits,
+      contents,
+      plugins: [],
+      maxSignatures: 10,
+      onFault: assert.ifError,
+    });
     const place = { registry, repository: "team/app" };
     const subject = await pushImage({ ...place, tag: "v1" });
     const unsigned = await pushImage({ ...place, tag: "v2" });

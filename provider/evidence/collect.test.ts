@@ -110,11 +110,15 @@ type Registry = ReturnType<typeof createRegistry>;
 
 function collector(
   { client: registry }: Registry,
-  { maxCacheBytes = 1_000_000, plugins = [AWS_PLUGIN] } = {},
+  {
+    maxCacheBytes = 1_000_000,
+    plugins = [AWS_PLUGIN],
+    onFault = (error: unknown): unknown => assert.ifError(error),
+  } = {},
 ) {
   const limits = { registry, maxEnvelopeBytes: 100_000 };
   const contents = createContents({ ...limits, maxCacheBytes, now: () => 0 });
-  return createCollect({ ...limits, contents, plugins, maxSignatures: 10 });
+  return createCollect({ ...limits, contents, plugins, maxSignatures: 10, onFault });
 }
 
 const never = new AbortController().signal;
@@ -434,6 +438,22 @@ for (const { name, spoil, want } of bad) {
     assert.equal(evidenceOf(outcome).listed, 2);
   });
 }
+
+test("F-08 a signature that makes us throw spoils itself and not the signature beside it, and is told", async () => {
+  const registry = createRegistry();
+  const { digest } = registry.attach(app, envelopeOf({ metadata: { bad: "one" } }));
+  registry.attach(app, envelopeOf({ metadata: { good: "one" } }));
+  const fault = new Error("a fault of ours");
+  registry.hold(async (call) => {
+    if (call === "manifest" && registry.calls.at(-1)?.includes(digest.slice(0, 15))) throw fault;
+    await Promise.resolve();
+  });
+  const faults: unknown[] = [];
+  const collect = collector(registry, { onFault: (error) => faults.push(error) });
+  const outcome = await collect(app, subject.digest, undefined, never);
+  assert.deepEqual(outcomes(outcome), ["INTERNAL_ERROR", "envelope"]);
+  assert.deepEqual(faults, [fault]);
+});
 
 test("T-12 what is too large by its descriptor is not asked for", async () => {
   const registry = createRegistry();

@@ -15,6 +15,8 @@ export interface CollectOptions {
   readonly maxEnvelopeBytes: number;
   /** Where what is fetched is kept. */
   readonly contents: Contents;
+  /** Told of what was thrown where nothing should be. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /**
@@ -41,7 +43,7 @@ export const MAX_MANIFEST_BYTES = 65_536;
  * nothing of another. The list of signatures is never kept, so a new one is seen at once.
  */
 export function createCollect(options: CollectOptions): Collect {
-  const { registry, contents, maxSignatures } = options;
+  const { registry, contents, maxSignatures, onFault } = options;
   const plugins = new Set(options.plugins);
 
   /** One signature, from its entry in the list to a vetted envelope. */
@@ -76,6 +78,19 @@ export function createCollect(options: CollectOptions): Collect {
     return { kind: "envelope", signature, mediaType: manifest.envelope.mediaType, ...envelope };
   }
 
+  /** Anybody who may push attaches signatures: one that makes us throw must not take the others with it. */
+  async function carefully(...of: Parameters<typeof candidateOf>): Promise<Candidate> {
+    const [, , { digest }, signal] = of;
+    try {
+      return await candidateOf(...of);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      onFault(error);
+      const verdict = undecided("INTERNAL_ERROR", "a signature could not be read");
+      return { kind: "bad", signature: digest, verdict };
+    }
+  }
+
   return async (repository, digest, known, signal) => {
     // Whatever ends this call ends what it started.
     const stop = new AbortController();
@@ -94,7 +109,7 @@ export function createCollect(options: CollectOptions): Collect {
       const candidates = await Promise.all(
         listed
           .slice(0, maxSignatures)
-          .map((referrer) => candidateOf(repository, subject, referrer, both)),
+          .map(async (referrer) => await carefully(repository, subject, referrer, both)),
       );
       return { subject, candidates, listed: listed.length };
     } finally {

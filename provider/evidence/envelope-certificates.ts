@@ -41,6 +41,9 @@ function examine(chain: readonly Uint8Array[]): string | EnvelopeProblem {
   if (leaf === undefined || authorities.includes(undefined)) {
     return new EnvelopeProblem("a certificate of the chain cannot be read");
   }
+  // Node's types do not say so, but a certificate with an empty subject has none.
+  const subject: string | undefined = leaf.subject;
+  if (subject === undefined) return new EnvelopeProblem("the signing certificate has no subject");
   // Node's `keyUsage` is the extended key usage; it is absent where the extension is.
   const usages: readonly string[] | undefined = leaf.keyUsage;
   if (usages?.includes(ANY_EXTENDED_KEY_USAGE)) {
@@ -51,7 +54,7 @@ function examine(chain: readonly Uint8Array[]): string | EnvelopeProblem {
       return new EnvelopeProblem("an issuer in the chain has no critical basic constraints");
     }
   }
-  return subjectLine(leaf.subject);
+  return subjectLine(subject);
 }
 
 /** A certificate in DER and nothing else: OpenSSL would take PEM and trailing bytes as well, Go does not. */

@@ -561,3 +561,14 @@ test("a subject of any length is cut", async () => {
   assert.equal(Buffer.byteLength("signer" in read ? read.signer.subject : "") <= 512, true);
   assert.equal("signer" in read && read.signer.subject.startsWith("CN=release,O=éé"), true);
 });
+
+for (const [mediaType, seal] of [
+  [JWS, jws],
+  [COSE, cose],
+] as const) {
+  test(`F-08 a leaf without a subject is malformed in ${mediaType}, and nothing is thrown`, async () => {
+    const nameless = await authority.issue({ commonName: "nobody", isNameless: true });
+    const read = readEnvelope(mediaType, seal({ ...good, signer: nameless }));
+    assert.equal(isRefusal(read) && read.reason, "MALFORMED_SIGNATURE");
+  });
+}

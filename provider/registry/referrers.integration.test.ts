@@ -345,3 +345,24 @@ test("a digest on a registry that is warm costs subject and referrers at once, t
     ]),
   );
 });
+
+for (const { place, from } of [
+  { place: "the API", from: API },
+  { place: "the tag", from: TAG },
+]) {
+  test(`T-12 a list of nothing but entries from ${place} is refused by the count of its marks`, async () => {
+    await using registry = await startUnruly();
+    await using setup = createTestClient({ target: registry });
+    registry.on(API, status(404));
+    registry.on(from, index(Array.from({ length: 60_000 }, () => ({}))));
+    assert.equal(reasonOf(await list(setup)), "REGISTRY_ERROR");
+  });
+}
+
+test("T-12 entries of other kinds cost no look at their members", async () => {
+  await using registry = await startUnruly();
+  await using setup = createTestClient({ target: registry });
+  const other = { artifactType: "application/spdx+json", digest: 1 };
+  registry.on(API, index([...Array.from({ length: 9_000 }, () => other), signature(1)]));
+  assert.deepEqual(await list(setup), [signature(1)]);
+});

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { digestOf, hexOf, isDigest, type Digest } from "../image/digest.ts";
 import { NOTATION_SIGNATURE, OCI_INDEX } from "../image/media-type.ts";
 import { createCache } from "../lib/cache.ts";
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { isObject, JsonProblem } from "../lib/strict-json.ts";
 import { isRefusal, type Refusal } from "../verdict/verdict.ts";
 import { MAX_BODY_BYTES, type Reply } from "./http.ts";
 import { nextLink } from "./link.ts";
 import { mediaTypeOf } from "./media-type.ts";
-import { errorCodesOf, registryError, unexpected } from "./problem.ts";
+import { errorCodesOf, parseDocument, registryError, unexpected } from "./problem.ts";
 import type { Referrer } from "./registry.ts";
 import type { Session } from "./session.ts";
 
@@ -158,11 +158,13 @@ function createCollection() {
     /** Takes what is a signature from one page. An entry that is not well-formed does not spoil the others. */
     add(reply: Reply): Refusal | undefined {
       if (reply.status !== 200) return unexpected(reply);
-      const value = mediaTypeOf(reply) === OCI_INDEX ? parseStrictJson(reply.body) : undefined;
+      const value = mediaTypeOf(reply) === OCI_INDEX ? parseDocument(reply.body) : undefined;
       const page = value instanceof JsonProblem ? undefined : Index.safeParse(value);
       if (!page?.success) return registryError("the registry's list of signatures is malformed");
       for (const item of page.data.manifests) {
         if (isFull()) break;
+        // The schema is dear, and a list may hold anything else in any number.
+        if (!isObject(item) || item["artifactType"] !== NOTATION_SIGNATURE) continue;
         const entry = Entry.safeParse(item);
         if (entry.success && !found.has(entry.data.digest)) {
           found.set(entry.data.digest, referrerOf(entry.data));

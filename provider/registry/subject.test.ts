@@ -93,3 +93,9 @@ for (const { name, body } of BAD_JSON) {
 
 test("F-08 numbers beyond 2^53 are of no consequence", () =>
   assert.equal(reasonOf('{"layers":[],"schemaVersion":9007199254740993}', OCI), undefined));
+
+test("T-12 a manifest of nothing but members is refused before it is parsed", () => {
+  const members = Array.from({ length: 60_000 }, (_, index) => `"x${index}":0`).join(",");
+  assert.equal(reasonOf(`{"layers":[],${members}}`, OCI), "REGISTRY_ERROR");
+  assert.equal(reasonOf(`{"layers":[],"x":"${" ".repeat(2_000_000)}"}`, OCI), undefined);
+});

@@ -1,13 +1,10 @@
-import { z } from "zod";
 import type { Descriptor } from "../image/descriptor.ts";
 import { digestOf, isDigest } from "../image/digest.ts";
-import { foldName, JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { foldName, isObject, JsonProblem } from "../lib/strict-json.ts";
 import { rejected, type Refusal } from "../verdict/verdict.ts";
 import type { Reply } from "./http.ts";
 import { mediaTypeOf, SUBJECT_TYPES } from "./media-type.ts";
-import { registryError, unexpected } from "./problem.ts";
-
-const Manifest = z.record(z.string(), z.unknown());
+import { parseDocument, registryError, unexpected } from "./problem.ts";
 
 /**
  * The descriptor of the manifest in a reply: its type as the registry says it, size and digest as they were counted.
@@ -32,11 +29,11 @@ export function readSubject(reply: Reply, name: string): Descriptor | Refusal {
   if (needed === undefined) {
     return rejected("NOT_AN_IMAGE", "this is neither an image manifest nor an image index");
   }
-  const value = parseStrictJson(reply.body);
-  const parsed = value instanceof JsonProblem ? undefined : Manifest.safeParse(value);
-  if (!parsed?.success)
+  const value = parseDocument(reply.body);
+  if (value instanceof JsonProblem || !isObject(value)) {
     return registryError("the registry sent a manifest that is not strict JSON");
-  const members = new Map(Object.entries(parsed.data));
+  }
+  const members = new Map(Object.entries(value));
   const own = members.get("mediaType");
   if (own !== undefined && own !== mediaType) {
     return registryError("the registry sent a manifest under another media type than its own");

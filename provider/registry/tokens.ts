@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createCache } from "../lib/cache.ts";
 import { createFlight } from "../lib/single-flight.ts";
-import { JsonProblem, parseStrictJson } from "../lib/strict-json.ts";
+import { JsonProblem } from "../lib/strict-json.ts";
 import { isRefusal, undecided, type Undecided } from "../verdict/verdict.ts";
 import {
   askSource,
@@ -11,6 +11,7 @@ import {
   type CredentialSource,
 } from "./credentials.ts";
 import type { Http, Reply } from "./http.ts";
+import { parseDocument } from "./problem.ts";
 import { jitterMs, type Wait } from "./retry.ts";
 
 /** Where a registry sends us for tokens, as its challenge said; the host has been checked. */
@@ -148,7 +149,7 @@ function readAnswer(reply: Reply): { readonly token: string; readonly lifeMs: nu
   }
   const malformed = undecided("REGISTRY_ERROR", "the token service did not answer with a token");
   if (reply.status !== 200) return malformed;
-  const value = parseStrictJson(reply.body);
+  const value = parseDocument(reply.body);
   const parsed = value instanceof JsonProblem ? undefined : Answer.safeParse(value);
   if (!parsed?.success) return malformed;
   const token = parsed.data.token ?? parsed.data.access_token;

@@ -50,6 +50,8 @@ export interface VerifierOptions {
   readonly keepTag: boolean;
   /** A clock that never goes back. */
   readonly now: () => number;
+  /** Milliseconds since the epoch: signatures say when they expire. */
+  readonly wallNow: () => number;
   readonly observe?: (event: VerifierEvent) => void;
   /** Replaces the timers of deadlines, for tests. */
   readonly schedule?: Schedule;
@@ -107,6 +109,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     maxVerdicts: cache.maxVerdicts,
     maxBytes: cache.maxBytes,
     now,
+    wallNow: options.wallNow,
     deadline,
     onRefresh: (outcome) => observe({ kind: "refresh", outcome }),
     onFault,

@@ -8,6 +8,7 @@ import {
   createWorld,
   D1,
   D2,
+  EPOCH,
   factsOf,
   never,
   PASSED,
@@ -155,6 +156,37 @@ test("the facts are what the verified envelope claims, under the level that was 
   });
   assert.equal(factsOf((await ask(`${IMAGE}?policy=prod&level=audit`)).verdict).level, "audit");
 });
+
+for (const { level, later } of [
+  { level: "strict", later: "SIGNATURE_EXPIRED" },
+  { level: "permissive", later: "verified" },
+] as const) {
+  test(`under ${level} a cached verdict ends with its signature, which later is ${later}`, async () => {
+    const { ask, signatures, parts, policies, calls, time } = createWorld();
+    policies.set("default", snapshot("default", "e1", level));
+    const expiresAt = new Date(EPOCH + 4_000).toISOString();
+    const expiring = candidate("expires");
+    assert.ok(expiring.kind === "envelope");
+    signatures.set(IMAGE, [{ ...expiring, claims: { ...expiring.claims, expiresAt } }]);
+    parts.judge = async () => {
+      if (time.now() < 4_000) return PASSED;
+      const expiry = { check: "expiry", message: "it expired" } as const;
+      return level === "strict"
+        ? rejected("SIGNATURE_EXPIRED", "it expired")
+        : { kind: "passed", warnings: [expiry] };
+    };
+    assert.equal(codeOf((await ask(IMAGE)).verdict), "verified");
+    time.pass(3_000);
+    await settle();
+    assert.equal(codeOf((await ask(IMAGE)).verdict), "verified");
+    time.pass(1_001);
+    assert.equal(codeOf((await ask(IMAGE)).verdict), later);
+    const judged = calls.judge;
+    time.pass(4_000);
+    assert.equal(codeOf((await ask(IMAGE)).verdict), later);
+    assert.equal(calls.judge, judged, "what its level lets pass is kept for its whole life");
+  });
+}
 
 const ENDS = [
   { name: "an unknown policy", key: "r.io/a?policy=none", code: "UNKNOWN_POLICY" },

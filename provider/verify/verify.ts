@@ -43,6 +43,8 @@ export interface VerifyOptions {
   readonly maxVerdicts: number;
   readonly maxBytes: number;
   readonly now: () => number;
+  /** Milliseconds since the epoch. */
+  readonly wallNow: () => number;
   /** Of one verification; longer than any caller waits. */
   readonly deadline: () => Deadline;
   /** Told of each verdict that was made anew before its life ended; must not throw. */
@@ -67,7 +69,7 @@ const UNSTEADY = undecided(
 
 /** Decides keys one by one: what is known at once, what is under way by joining it, the rest by asking. */
 export function createVerify(options: VerifyOptions): Verify {
-  const { grounds, tags, judgeSubject, lives, now, onRefresh } = options;
+  const { grounds, tags, judgeSubject, lives, now, wallNow, onRefresh } = options;
   const verdicts = createRefreshedCache<Verified | Rejected>({
     maxEntries: options.maxVerdicts,
     maxBytes: options.maxBytes,
@@ -94,7 +96,8 @@ export function createVerify(options: VerifyOptions): Verify {
       // Under another policy, or by another Notation, nobody asks for it any more; the time it took is part of its age.
       if (verdict.kind === "undecided" || !grounds.isInForce(known, ground)) return verdict;
       const lifeMs = verdict.kind === "verified" ? lives.verifiedMs : lives.rejectedMs;
-      verdicts.set(cacheKey, verdict, lifeMs - (now() - began));
+      const left = lifeMs - (now() - began);
+      verdicts.set(cacheKey, verdict, Math.min(left, untilExpiry(verdict, wallNow())));
       return verdict;
     };
     return flight.run(cacheKey, work, caller);
@@ -151,6 +154,13 @@ export function createVerify(options: VerifyOptions): Verify {
     },
     stats: () => verdicts.stats(),
   };
+}
+
+/** Milliseconds until the signature expires. One that has, and passed because its level only logs that, passes on. */
+function untilExpiry(verdict: Verified | Rejected, wallNow: number): number {
+  if (verdict.kind !== "verified" || verdict.facts.expiresAt === undefined) return Infinity;
+  const left = Date.parse(verdict.facts.expiresAt) - wallNow;
+  return left > 0 ? left : Infinity;
 }
 
 /** About what a verdict takes: its JSON, kept once more by who encodes it, and what holds them. */

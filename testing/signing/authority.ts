@@ -59,6 +59,8 @@ export interface AuthorityOptions {
 
 export interface LeafOptions {
   readonly commonName: string;
+  /** Whether the subject is empty, which X.509 allows. Default false. */
+  readonly isNameless?: boolean;
   /** Default `Example`. */
   readonly organization?: string;
   /** Default `US`. */
@@ -210,6 +212,7 @@ const der = (certificate: x509.X509Certificate): Buffer => Buffer.from(certifica
 
 /** In the order in which certificates have them: the country first. Values may hold any character. */
 function subjectOf(leaf: LeafOptions): x509.JsonName {
+  if (leaf.isNameless) return [];
   const { commonName, organization = "Example", state = "WA", country = "US" } = leaf;
   const units = leaf.organizationalUnits ?? [];
   return [

@@ -23,6 +23,9 @@ export const never = new AbortController().signal;
 
 export const PASSED: Judgement = { kind: "passed", warnings: [] };
 
+/** The wall clock as a world begins. */
+export const EPOCH = Date.parse("2026-11-21T10:00:00Z");
+
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** A clock and timers that move only when a test moves them. */
@@ -157,6 +160,7 @@ export function createWorld({
     cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
     keepTag,
     now: time.now,
+    wallNow: () => EPOCH + time.now(),
     schedule: time.schedule,
     observe: (event) => void parts.observe(event),
   });
