@@ -120,6 +120,69 @@ suite("faults", () => {
     });
   }
 
+  test("T-48 whatever an answer holds, an image is admitted only by an outcome that says so", async (t) => {
+    const image = cluster.samples.signed;
+    const response = (members: object): string =>
+      JSON.stringify({
+        apiVersion: "externaldata.gatekeeper.sh/v1beta1",
+        kind: "ProviderResponse",
+        response: { idempotent: false, items: [], systemError: "", ...members },
+      });
+    const items = (...values: readonly unknown[]): string =>
+      response({ items: values.map((value) => ({ key: image, value })) });
+    const verified = { outcome: "verified", digest: `sha256:${"0".repeat(64)}` };
+    const rows: readonly {
+      readonly body: string;
+      readonly status?: number;
+      readonly isAdmitted?: true;
+    }[] = [
+      { body: items(verified), isAdmitted: true },
+      { body: items({ outcome: "skipped" }), isAdmitted: true },
+      // Gatekeeper does not look at the status of an answer that it can read.
+      { body: items(verified), status: 500, isAdmitted: true },
+      { body: "" },
+      { body: "null" },
+      { body: "{}" },
+      { body: "[]" },
+      { body: response({}) },
+      { body: response({ items: null }) },
+      { body: items(null) },
+      { body: items("verified") },
+      { body: items(["verified"]) },
+      { body: items({}) },
+      { body: items({ outcome: "Verified" }) },
+      { body: items({ outcome: ["verified"] }) },
+      { body: items({ outcome: "rejected" }) },
+      { body: items(verified, { outcome: "rejected" }) },
+      { body: response({ items: [{ key: `${image} `, value: verified }] }) },
+      { body: response({ items: [{ key: image, value: verified, error: "UNSIGNED: no" }] }) },
+      { body: response({ items: [{ key: image, error: "UNSIGNED: no" }] }) },
+      { body: response({ systemError: `${image}: TIMEOUT: no` }) },
+      { body: response({ systemError: "BAD_REQUEST: no" }), status: 400 },
+    ];
+    await cluster.provider.stop();
+    try {
+      for (const { body, status, isAdmitted = false } of rows) {
+        await using _impostor = await cluster.provider.impersonate({
+          body,
+          ...(status !== undefined && { status }),
+        });
+        const answer = await tryPod(image);
+        const what = `${status ?? 200} ${body.slice(0, 300)}: ${answer.body.message ?? "admitted"}`;
+        assert.equal(answer.status === 201, isAdmitted, what);
+        if (!isAdmitted)
+          assert.match(
+            messageOf(answer),
+            / (?:NO_VERDICT|PROVIDER_FAILED|UNSIGNED|TIMEOUT|BAD_REQUEST): /,
+            what,
+          );
+      }
+      t.diagnostic(`${rows.length} answers`);
+    } finally {
+      await cluster.provider.start();
+    }
+  });
+
   test("T-61 another certificate of Gatekeeper's own CA is refused", async (t) => {
     const { url, ca } = cluster.provider;
     const other = await cluster.gatekeeper
