@@ -49,6 +49,12 @@ export interface Runner {
   killAll(): Promise<void>;
 }
 
+/** A runner whose processes are its own children. */
+export interface ProcessRunner extends Runner {
+  /** @param begun is told the number of the process group, as soon as there is one */
+  run(command: Command, signal: AbortSignal, begun?: (group: number) => void): Promise<RunResult>;
+}
+
 export interface RunnerOptions {
   /** Milliseconds between SIGINT and SIGKILL. */
   readonly graceMs: number;
@@ -61,7 +67,7 @@ export interface RunnerOptions {
 const NOT_RUN = { code: null, signal: null, stdout: "", stderr: "", truncated: false } as const;
 
 /** @see docs/catalogue.md, F-21 to F-26 */
-export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runner {
+export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): ProcessRunner {
   const running = new Map<Promise<RunResult>, () => void>();
 
   function start(command: Command) {
@@ -83,7 +89,11 @@ export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runn
     }
   }
 
-  function run(command: Command, signal: AbortSignal): Promise<RunResult> {
+  function run(
+    command: Command,
+    signal: AbortSignal,
+    begun?: (group: number) => void,
+  ): Promise<RunResult> {
     if (signal.aborted) return Promise.resolve({ ...NOT_RUN, interrupted: true, spawnMs: 0 });
     const { child, spawnError, spawnMs } = start(command);
     if (child === undefined) {
@@ -103,6 +113,7 @@ export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runn
       );
       return promise;
     }
+    begun?.(pid);
 
     let isAlive = true;
     let interrupted = false;
@@ -169,7 +180,8 @@ export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): Runn
   return { run, killAll };
 }
 
-function signalGroup(pid: number, signal: "SIGINT" | "SIGKILL"): void {
+/** Signals every member of a process group; that there is none any more is no error. */
+export function signalGroup(pid: number, signal: "SIGINT" | "SIGKILL"): void {
   try {
     process.kill(-pid, signal);
   } catch {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
+import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { promisify } from "node:util";
 import { HANGS, HANGS_STUBBORNLY } from "../../testing/notation/behaviours.ts";
 import { isRunning, until } from "../../testing/notation/processes.ts";
-import { createStarterClient } from "./starter-client.ts";
+import { createStarterClient, type StarterClient } from "./starter-client.ts";
 import type { Command } from "./run.ts";
 
 const never = new AbortController().signal;
@@ -113,7 +114,7 @@ test("killAll ends every group, and waits for the runs", async (t) => {
   await until(() => !group.some(isRunning));
 });
 
-test("F-26 runs of a starter that is lost are failures to start, and the next run begins another one", async (t) => {
+test("F-23 runs of a starter that is lost end and are failures to start, and the next run begins another one", async (t) => {
   const { runner, command, pids } = await setUp(
     t,
     `test -e again && exit 0\ntouch again\n${HANGS}`,
@@ -124,9 +125,66 @@ test("F-26 runs of a starter that is lost are failures to start, and the next ru
   assert.ok(pid);
   process.kill(pid, "SIGKILL");
   assert.equal((await run).spawnError, "ESTARTER");
-  for (const member of group) process.kill(member, "SIGKILL");
+  await until(() => !group.some(isRunning));
   assert.equal((await runner.run(command, never)).code, 0);
   assert.notEqual(runner.pid, pid);
+});
+
+/** Two ways to end a run, neither of which a starter that was stopped takes part in. */
+const ends = [
+  { name: "an aborted run", end: async (controller: AbortController) => controller.abort() },
+  {
+    name: "killAll",
+    end: async (_controller: AbortController, runner: StarterClient) => await runner.killAll(),
+  },
+];
+for (const { name, end } of ends) {
+  test(
+    `F-23 ${name} waits in vain for no starter: it is lost with its runs, and the next run begins another one`,
+    { timeout: 10_000 },
+    async (t) => {
+      const { runner, command, pids } = await setUp(
+        t,
+        `test -e again && exit 0\ntouch again\n${HANGS_STUBBORNLY}`,
+      );
+      const controller = new AbortController();
+      const run = runner.run(command, controller.signal);
+      const group = await pids();
+      const { pid } = runner;
+      assert.ok(pid);
+      t.after(() => isRunning(pid) && process.kill(pid, "SIGKILL"));
+      process.kill(pid, "SIGSTOP");
+      await end(controller, runner);
+      assert.equal((await run).spawnError, "ESTARTER");
+      assert.equal((await runner.run(command, never)).code, 0);
+      await until(() => !isRunning(pid) && !group.some(isRunning));
+    },
+  );
+}
+
+test("F-26 without file descriptors a run is a failure to start, its abort throws nothing, and a later run starts", async (t) => {
+  const { command } = await setUp(t, "exit 0");
+  const source = `
+    import { closeSync, openSync } from "node:fs";
+    import { createStarterClient } from ${JSON.stringify(new URL("starter-client.ts", import.meta.url).href)};
+    const runner = createStarterClient({ graceMs: 20, outputBytes: 1000 });
+    const command = ${JSON.stringify(command)};
+    const files = [];
+    try {
+      for (;;) files.push(openSync("/dev/null"));
+    } catch {}
+    const controller = new AbortController();
+    const run = runner.run(command, controller.signal);
+    controller.abort();
+    const { spawnError } = await run;
+    for (const file of files) closeSync(file);
+    const { code } = await runner.run(command, new AbortController().signal);
+    console.log(JSON.stringify({ spawnError, code }));`;
+  const program = join(command.cwd, "provider.mts");
+  await writeFile(program, source);
+  const shell = ["-c", 'ulimit -n 64; exec "$@"', "sh", process.execPath, program];
+  const { stdout } = await promisify(execFile)("sh", shell);
+  assert.deepEqual(JSON.parse(stdout), { spawnError: "ESTARTER", code: 0 });
 });
 
 test("F-34 when the provider is killed, nothing that was started for it goes on", async (t) => {

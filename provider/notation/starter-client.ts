@@ -1,6 +1,12 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Command, Runner, RunnerOptions, RunResult } from "./run.ts";
+import {
+  signalGroup,
+  type Command,
+  type Runner,
+  type RunnerOptions,
+  type RunResult,
+} from "./run.ts";
 
 type StarterOptions = Omit<RunnerOptions, "now">;
 
@@ -10,11 +16,11 @@ export type Order =
   | { readonly kind: "interrupt"; readonly id: number }
   | { readonly kind: "kill" };
 
-/** What it says of a run that has ended. */
-export interface Answer {
-  readonly id: number;
-  readonly result: RunResult;
-}
+/** What it says of a run. */
+export type Answer =
+  /** `group` is the number of the process group, so that somebody can end it if the starter cannot. */
+  | { readonly kind: "begun"; readonly id: number; readonly group: number }
+  | { readonly kind: "ended"; readonly id: number; readonly result: RunResult };
 
 /** A runner whose processes the starter starts. */
 export interface StarterClient extends Runner, Disposable {
@@ -24,6 +30,9 @@ export interface StarterClient extends Runner, Disposable {
 
 /** Heap of the starter: captured output of all runs at once, and Node itself. */
 const STARTER_FLAGS = ["--max-old-space-size=64", "--max-semi-space-size=1"];
+
+/** Milliseconds beyond the grace in which a starter that was told to end a run must say that it has. */
+const PATIENCE_MS = 1000;
 
 /** The starter went away before a run had ended, or could not be started. */
 const LOST: RunResult = {
@@ -37,6 +46,23 @@ const LOST: RunResult = {
   spawnMs: 0,
 };
 
+/** A run under way. */
+interface Run {
+  readonly ended: Promise<RunResult>;
+  readonly end: (result: RunResult) => void;
+  group?: number;
+}
+
+/** The process that starts the others, and what it was asked to run. */
+interface Starter {
+  readonly child: ChildProcess;
+  readonly runs: Map<number, Run>;
+  /** Sends an order. A starter that does not take it is lost. */
+  send(order: Order): void;
+  /** Ends the starter and whatever it runs: every run is a failure to start. */
+  lose(): void;
+}
+
 /**
  * Runs programs as {@link createRunner} does, from a small process of its own, the starter.
  *
@@ -44,16 +70,127 @@ const LOST: RunResult = {
  * 5 ms from a provider with full caches, in which no other caller is answered. The starter also sees it when
  * the provider ends without a word, and ends every run then.
  *
- * When the starter itself is lost, the runs under way are failures to start, and the next run begins another one.
+ * When the starter itself is lost, or no longer answers, the runs under way are ended and count as failures to start,
+ * and the next run begins another starter.
+ * @see docs/catalogue.md, F-23 and F-26
  */
 export function createStarterClient({ graceMs, outputBytes }: StarterOptions): StarterClient {
-  const waiting = new Map<number, (result: RunResult) => void>();
-  let starter: ChildProcess | undefined;
+  let starter: Starter | undefined;
   let lastId = 0;
 
-  function start(): ChildProcess {
-    const program = fileURLToPath(new URL("starter.ts", import.meta.url));
-    const child = fork(program, [String(graceMs), String(outputBytes)], {
+  /** @returns undefined when no process can be started now */
+  function start(): Starter | undefined {
+    const child = forkStarter([String(graceMs), String(outputBytes)]);
+    if (child === undefined) return undefined;
+    const runs = new Map<number, Run>();
+    const lose = (): void => {
+      if (starter === started) starter = undefined;
+      child.kill("SIGKILL");
+      for (const { group, end } of runs.values()) {
+        // A process that ended in this moment has given its number back, but nobody else gets it so soon: numbers are
+        // handed out in a circle.
+        if (group !== undefined) signalGroup(group, "SIGKILL");
+        end(LOST);
+      }
+      runs.clear();
+    };
+    const send = (order: Order): void => {
+      try {
+        child.send(order, (error) => {
+          if (error !== null) lose();
+        });
+      } catch {
+        lose();
+      }
+    };
+    child.on("message", (answer: Answer) => {
+      const run = runs.get(answer.id);
+      switch (answer.kind) {
+        case "begun":
+          // What a starter said before it was lost may be read after that.
+          if (run === undefined) signalGroup(answer.group, "SIGKILL");
+          else run.group = answer.group;
+          break;
+        case "ended":
+          runs.delete(answer.id);
+          run?.end(answer.result);
+          break;
+      }
+    });
+    child.on("error", lose);
+    child.on("exit", lose);
+    // It ends when the provider does; nobody waits for it.
+    child.unref();
+    child.channel?.unref();
+    const started: Starter = { child, runs, send, lose };
+    return started;
+  }
+
+  /** Loses a starter that has not ended a run by then. @param ms from now */
+  function watch(watched: Starter, id: number, ms: number): NodeJS.Timeout {
+    // After a blocked event loop the timer comes before an answer that already waits.
+    const loseIfRunning = (): void => {
+      if (watched.runs.has(id)) watched.lose();
+    };
+    return setTimeout(() => setImmediate(loseIfRunning), ms);
+  }
+
+  async function run(command: Command, signal: AbortSignal): Promise<RunResult> {
+    if (signal.aborted) {
+      return { ...LOST, truncated: false, interrupted: true, spawnError: "ECANCELED" };
+    }
+    const own = (starter ??= start());
+    if (own === undefined) return LOST;
+    lastId += 1;
+    const id = lastId;
+    const { promise: ended, resolve: end } = Promise.withResolvers<RunResult>();
+    own.runs.set(id, { ended, end });
+    let patience: NodeJS.Timeout | undefined;
+    const interrupt = (): void => {
+      own.send({ kind: "interrupt", id });
+      patience = watch(own, id, graceMs + PATIENCE_MS);
+    };
+    try {
+      signal.addEventListener("abort", interrupt, { once: true });
+      own.send({ kind: "run", id, command });
+      // A run under way keeps the provider alive, as a child of its own would.
+      own.child.channel?.ref();
+      return await ended;
+    } finally {
+      clearTimeout(patience);
+      signal.removeEventListener("abort", interrupt);
+      if (own.runs.size === 0) own.child.channel?.unref();
+    }
+  }
+
+  return {
+    run,
+    async killAll() {
+      const own = starter;
+      if (own === undefined || own.runs.size === 0) return;
+      own.send({ kind: "kill" });
+      await Promise.all(
+        Array.from(own.runs, async ([id, { ended }]) => {
+          const patience = watch(own, id, PATIENCE_MS);
+          await ended;
+          clearTimeout(patience);
+        }),
+      );
+    },
+    get pid() {
+      return starter?.child.pid;
+    },
+    [Symbol.dispose]() {
+      starter?.child.disconnect();
+      starter = undefined;
+    },
+  };
+}
+
+function forkStarter(args: readonly string[]): ChildProcess | undefined {
+  const program = fileURLToPath(new URL("starter.ts", import.meta.url));
+  try {
+    const child = fork(program, [...args], {
       execArgv: STARTER_FLAGS,
       // Nothing is inherited: the environment of each run comes with its order.
       env: {},
@@ -61,76 +198,11 @@ export function createStarterClient({ graceMs, outputBytes }: StarterOptions): S
       detached: true,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    const lose = (): void => {
-      if (starter === child) starter = undefined;
-      for (const resolve of waiting.values()) resolve(LOST);
-      waiting.clear();
-    };
-    child.on("message", ({ id, result }: Answer) => {
-      waiting.get(id)?.(result);
-      waiting.delete(id);
-    });
-    child.on("error", lose);
-    child.on("exit", lose);
-    // It ends when the provider does; nobody waits for it.
-    child.unref();
-    child.channel?.unref();
-    return child;
+    if (child.pid !== undefined) return child;
+    // The reason comes as an event as well. Without file descriptors such a child has neither a channel nor `send`.
+    child.on("error", () => {});
+  } catch {
+    // ENOMEM, …: the other errors come as an event.
   }
-
-  /** Sends an order; one that cannot be sent is lost with the process that should have had it. */
-  function send(order: Order): void {
-    starter ??= start();
-    starter.send(order, (error) => {
-      if (error === null || order.kind !== "run") return;
-      waiting.get(order.id)?.(LOST);
-      waiting.delete(order.id);
-    });
-  }
-
-  async function run(command: Command, signal: AbortSignal): Promise<RunResult> {
-    if (signal.aborted) {
-      return { ...LOST, truncated: false, interrupted: true, spawnError: "ECANCELED" };
-    }
-    lastId += 1;
-    const id = lastId;
-    const { promise, resolve } = Promise.withResolvers<RunResult>();
-    waiting.set(id, resolve);
-    const interrupt = (): void => send({ kind: "interrupt", id });
-    signal.addEventListener("abort", interrupt, { once: true });
-    send({ kind: "run", id, command });
-    // A run under way keeps the provider alive, as a child of its own would.
-    starter?.channel?.ref();
-    try {
-      return await promise;
-    } finally {
-      signal.removeEventListener("abort", interrupt);
-      if (waiting.size === 0) starter?.channel?.unref();
-    }
-  }
-
-  return {
-    run,
-    async killAll() {
-      const ended = [...waiting.keys()].map(
-        async (id) =>
-          await new Promise<void>((resolve) => {
-            const answer = waiting.get(id);
-            waiting.set(id, (result) => {
-              answer?.(result);
-              resolve();
-            });
-          }),
-      );
-      if (ended.length > 0) send({ kind: "kill" });
-      await Promise.all(ended);
-    },
-    get pid() {
-      return starter?.pid;
-    },
-    [Symbol.dispose]() {
-      starter?.disconnect();
-      starter = undefined;
-    },
-  };
+  return undefined;
 }

@@ -7,13 +7,18 @@ const [graceMs = Number.NaN, outputBytes = Number.NaN] = process.argv.slice(2).m
 const runner = createRunner({ graceMs, outputBytes, now });
 const running = new Map<number, AbortController>();
 
+function say(answer: Answer): void {
+  if (process.connected) process.send?.(answer);
+}
+
 async function run({ id, command }: Extract<Order, { kind: "run" }>): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
-  const result = await runner.run(command, controller.signal);
+  const result = await runner.run(command, controller.signal, (group) =>
+    say({ kind: "begun", id, group }),
+  );
   running.delete(id);
-  const answer: Answer = { id, result };
-  if (process.connected) process.send?.(answer);
+  say({ kind: "ended", id, result });
 }
 
 process.on("message", (order: Order) => {
