@@ -98,7 +98,7 @@ const FLAGS = [
   "--no-addons",
   "--disable-sigusr1",
   "--unhandled-rejections=strict",
-  "--max-semi-space-size=16",
+  "--max-semi-space-size=4",
 ];
 
 /** Lines of log that are kept to explain a failure. */
