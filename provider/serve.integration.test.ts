@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
+import { connect } from "node:tls";
 import { stringify } from "yaml";
 import { createCaller } from "../testing/gatekeeper/caller.ts";
 import { createAuthorities } from "../testing/gatekeeper/certificates.ts";
@@ -162,6 +163,27 @@ test("T-56 a fault that nobody caught ends the process with 1, after an answer t
   assert.match(log, /"msg":"the process failed"/);
   assert.doesNotMatch(log, /hunter2/);
 });
+
+test(
+  "a body gets no more time than the request that it belongs to",
+  { timeout: 3_500 },
+  async (t) => {
+    const server = { address: "127.0.0.1:0", deadline: "100ms", drainDelay: "0ms" };
+    const tls = { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" };
+    const { config, authorities } = await prepare(t, { server: { ...server, tls } });
+    const service = await serve(config, createLines().log);
+    t.after(async () => await service.stop());
+    const { port } = new URL(service.url);
+    const { cert, key } = authorities.gatekeeper;
+    const { ca } = authorities;
+    const socket = connect({ host: "127.0.0.1", port: Number(port), ca, cert, key });
+    socket.write("POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+    socket.write("Content-Length: 100\r\n\r\n{");
+    const [data] = (await once(socket.setEncoding("latin1"), "data")) as [string];
+    socket.destroy();
+    assert.match(data, /^HTTP\/1.1 408 /);
+  },
+);
 
 test("stopping twice is stopping once, and a stopped service is not ready", async (t) => {
   const { config, left } = await prepare(t);

@@ -28,8 +28,8 @@ export interface Service {
 const ABORT_MS = 1000;
 
 /**
- * Milliseconds that a request's body may take: less than the server's own limit, so that the caller gets an answer and not
- * a reset. Not shorter, because a busy machine reads late what came in time.
+ * Milliseconds that a request's body may take at most, within the request's deadline: less than the server's own limit, so
+ * that the caller gets an answer and not a reset.
  */
 const BODY_TIMEOUT_MS = 4000;
 
@@ -64,7 +64,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       clientNames: options.clientNames,
       limits: {
         bodyBytes: options.maxBody,
-        bodyTimeoutMs: BODY_TIMEOUT_MS,
+        bodyTimeoutMs: Math.min(BODY_TIMEOUT_MS, options.deadline),
         maxKeys: options.maxKeys,
       },
       now,

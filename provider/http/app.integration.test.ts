@@ -318,6 +318,37 @@ test("a body that does not arrive is 408 by its own deadline", async () => {
   assert.match(failureOf(answer) ?? "", /^BAD_REQUEST: /);
 });
 
+test("the time of a request runs from its arrival, and its body is part of it", async () => {
+  let time = 1_000;
+  const began: unknown[] = [];
+  await using timed = await startService({
+    authorities,
+    now: () => time,
+    async decide(keys, signal, since) {
+      began.push(since);
+      return await refuseAll(keys, signal);
+    },
+    async pin(_keys, _signal, since) {
+      began.push(since);
+      return [];
+    },
+  });
+  for (const path of ["/validate", "/mutate"]) {
+    const socket = connect(tls(timed));
+    const headers = `Connection: close\r\nExpect: 100-continue\r\n${length}`;
+    socket.write(request(headers, "").replace("/validate", path));
+    // Node says this as it hands the request to the app.
+    const [said] = (await once(socket.setEncoding("latin1"), "data")) as [string];
+    assert.match(said, /^HTTP\/1.1 100 /);
+    time += 1_500;
+    socket.end(body);
+    const [data] = (await once(socket, "data")) as [string];
+    assert.equal(readRaw(data)[0]?.status, 200);
+    await once(socket, "close");
+  }
+  assert.deepEqual(began, [1_000, 2_500]);
+});
+
 test("T-61 another leaf of the same CA gets a 403, on every path, and its connection closed", async (t) => {
   const stranger = await authorities.gatekeeper.issue({ name: "other.gatekeeper-system.svc" });
   const other = service.caller(stranger);

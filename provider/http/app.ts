@@ -32,6 +32,8 @@ const GONE = 499;
 interface State {
   peer: Peer;
   route: RequestEvent["route"];
+  /** When the request arrived, its body still on the way; monotonic milliseconds. */
+  began: number;
 }
 
 type Context = Koa.ParameterizedContext<State>;
@@ -86,7 +88,8 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
     ctx.state.route = "validate";
     const request = await read(ctx);
     if (request === undefined) return;
-    const answers = await decide(request.keys, ctx.state.peer.signal);
+    const { peer, began } = ctx.state;
+    const answers = await decide(request.keys, peer.signal, began);
     const { apiVersion } = request;
     send(ctx, 200, encodeResponse({ apiVersion, idempotent: false, answers }));
     observeDecisions?.(answers, name());
@@ -95,7 +98,8 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
     ctx.state.route = "mutate";
     const request = await read(ctx);
     if (request === undefined) return;
-    const pins = await pin(request.keys, ctx.state.peer.signal);
+    const { peer, began } = ctx.state;
+    const pins = await pin(request.keys, peer.signal, began);
     const { apiVersion } = request;
     const answers = pins.map(({ key, result }) => ({ key, verdict: result }));
     send(ctx, 200, encodeResponse({ apiVersion, idempotent: true, answers }));
@@ -129,6 +133,7 @@ export function createApp(options: AppOptions): ReturnType<Koa["callback"]> {
   app.on("error", onError);
   app.use(async (ctx, next) => {
     const began = now();
+    ctx.state.began = began;
     try {
       if (admit(ctx)) {
         await next();

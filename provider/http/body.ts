@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 /** Bounds of a request's body. */
 export interface BodyLimits {
   readonly bodyBytes: number;
-  /** From the first look at the body to its last byte. */
+  /** From the first look at the body to its last byte, at most. */
   readonly bodyTimeoutMs: number;
 }
 
@@ -30,7 +30,7 @@ const DISCARD = 8;
 /** Reads the body of a request, counted as it arrives. Never rejects. */
 export type ReadBody = (request: IncomingMessage) => Promise<Buffer | NoBody>;
 
-/** Parts of the time-out: a body may take so much longer. */
+/** Parts of the time-out: a body may get so much less of it. */
 const GRAIN = 1 / 8;
 
 /**
@@ -51,13 +51,14 @@ export function createReadBody(
   const reading = new Set<{ readonly since: number; readonly giveUp: () => void }>();
   let timer: NodeJS.Timeout | undefined;
   const watch = (): void => {
-    timer ??= setTimeout(look, bodyTimeoutMs * GRAIN).unref();
+    // After a blocked event loop the timer comes before what already waits in the sockets.
+    timer ??= setTimeout(() => setImmediate(look), bodyTimeoutMs * GRAIN).unref();
   };
   const look = (): void => {
     timer = undefined;
     for (const { since, giveUp } of reading) {
       // The next ones began later still.
-      if (now() - since < bodyTimeoutMs) break;
+      if (now() - since < bodyTimeoutMs * (1 - GRAIN)) break;
       giveUp();
     }
     if (reading.size > 0) watch();

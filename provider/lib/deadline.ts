@@ -36,7 +36,8 @@ export interface Deadline {
 
 /** Deadlines of one kind, all of which can be brought forward at once. */
 export interface Deadlines {
-  begin(): Deadline;
+  /** @param spentMs how much of the time is over already */
+  begin(spentMs?: number): Deadline;
   /** Aborts every signal that has not ended, and from now on every new one as it begins. */
   abort(reason: unknown): void;
 }
@@ -49,10 +50,10 @@ export function createDeadlines(ms: number, reason: unknown, schedule: Schedule)
   const running = new Set<AbortController>();
   let aborted: { readonly reason: unknown } | undefined;
   return {
-    begin() {
+    begin(spentMs = 0) {
       const controller = new AbortController();
       if (aborted !== undefined) controller.abort(aborted.reason);
-      const timer = schedule(ms, () => controller.abort(reason));
+      const timer = schedule(Math.max(0, ms - spentMs), () => controller.abort(reason));
       running.add(controller);
       return {
         signal: controller.signal,

@@ -105,6 +105,25 @@ test("T-13 of many images at once those that were begun are finished first, and 
   assert.deepEqual(new Set(codesOf(await asked)), new Set(["verified"]));
 });
 
+test("a request whose body took most of the deadline waits only for the rest, in decisions and in pins", async () => {
+  const { verifier, parts, time } = createWorld({ deadlineMs: 1800 });
+  parts.network = async () => await new Promise<never>(() => {});
+  const began = time.now();
+  time.pass(1500);
+  const decided = verifier.decide([IMAGE], never, began);
+  const pinned = verifier.pin(["r.io/a:v1"], never, began);
+  await settle();
+  assert.equal(verifier.stats().waiting, 2);
+  time.pass(300);
+  await settle();
+  assert.equal(verifier.stats().waiting, 0);
+  const [decision] = await decided;
+  const [pin] = await pinned;
+  assert.ok(decision && pin?.result.kind === "undecided");
+  assert.deepEqual([codeOf(decision.verdict), pin.result.reason], ["TIMEOUT", "TIMEOUT"]);
+  assert.deepEqual([decision.durationMs, pin.durationMs], [1800, 1800]);
+});
+
 test("work that waited for its turn until its deadline is never begun", async () => {
   const { verifier, parts, calls, time } = createWorld({ concurrency: 1 });
   const held = createHeldJudge();

@@ -35,12 +35,11 @@ export function createDecideBatch(options: BatchOptions): DecideBatch {
     return decisionOf(known, outcome, now() - began);
   }
 
-  return async (keys, signal) => {
-    const began = now();
+  return async (keys, signal, began = now()) => {
     const looks = Array.from(new Set(keys), (key) => look(key, began));
     if (looks.every(isDone)) return looks;
     // Only now, so that nothing that is known waits for what has to be asked.
-    const round = waiting.open(signal);
+    const round = waiting.open(signal, began);
     try {
       return await Promise.all(
         looks.map(async (look) => (isDone(look) ? look : await ask(look, round, began))),

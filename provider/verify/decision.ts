@@ -31,11 +31,17 @@ export interface Pin {
  * Decides every distinct key of one request, in the request's order, by the deadline: a key that is not
  * decided then gets undecided `TIMEOUT`. Never rejects.
  * @param signal the caller's: it aborts when the connection is lost, and what is left is then not waited for
+ * @param began when the request arrived, in monotonic milliseconds: the deadline runs from there. Now, unless given
  */
 export type DecideBatch = (
   keys: readonly string[],
   signal: AbortSignal,
+  began?: number,
 ) => Promise<readonly Decision[]>;
 
 /** Pins every distinct key of one request to a digest; otherwise as {@link DecideBatch}. */
-export type PinBatch = (keys: readonly string[], signal: AbortSignal) => Promise<readonly Pin[]>;
+export type PinBatch = (
+  keys: readonly string[],
+  signal: AbortSignal,
+  began?: number,
+) => Promise<readonly Pin[]>;

@@ -54,9 +54,8 @@ export function createPinBatch(options: PinOptions): PinBatch {
     return pinned(reference, await wait);
   }
 
-  return async (keys, signal) => {
-    const began = now();
-    const round = waiting.open(signal);
+  return async (keys, signal, began = now()) => {
+    const round = waiting.open(signal, began);
     const pins = Array.from(new Set(keys), async (key): Promise<Pin> => {
       const result = await pin(key, round).catch((error) => failure(error));
       return { key, result, durationMs: now() - began };

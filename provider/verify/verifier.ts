@@ -118,6 +118,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     deadlineMs: limits.deadlineMs,
     maxWaiting: limits.maxWaiting,
     schedule,
+    now,
     failure,
   });
   const parse = createKeys({

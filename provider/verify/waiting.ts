@@ -4,15 +4,19 @@ import { isRefusal, undecided, type Refusal } from "../verdict/verdict.ts";
 
 /** Everybody who waits for a verdict: bounded in number, each until the deadline of its request. */
 export interface Waiting {
-  /** Begins a request. @param caller aborts when nobody waits for the answer any more */
-  open(caller: AbortSignal): Round;
+  /**
+   * Begins a request.
+   * @param caller aborts when nobody waits for the answer any more
+   * @param began when the request arrived, in monotonic milliseconds
+   */
+  open(caller: AbortSignal, began: number): Round;
   /** Keys that are waited for, over all requests. */
   readonly size: number;
   /** Answers `SHUTTING_DOWN` to everybody, now and from now on. */
   close(): void;
 }
 
-/** The waits of one request; its deadline runs from when it was opened. */
+/** The waits of one request; its deadline runs from when the request arrived. */
 export interface Round {
   /**
    * Waits for work until the request's deadline. Never rejects.
@@ -29,6 +33,8 @@ export interface WaitingOptions {
   /** Keys that may be waited for at once. */
   readonly maxWaiting: number;
   readonly schedule: Schedule;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly failure: Failure;
 }
 
@@ -44,14 +50,15 @@ export function createWaiting({
   deadlineMs,
   maxWaiting,
   schedule,
+  now,
   failure,
 }: WaitingOptions): Waiting {
   const deadlines = createDeadlines(deadlineMs, LATE, schedule);
   let size = 0;
 
   /** A signal that aborts with the verdict of whoever still waits. */
-  function begin(caller: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
-    const deadline = deadlines.begin();
+  function begin(caller: AbortSignal, began: number) {
+    const deadline = deadlines.begin(now() - began);
     const hangUp = (): void => deadline.abort(GONE);
     if (caller.aborted) hangUp();
     else caller.addEventListener("abort", hangUp, { once: true });
@@ -65,7 +72,7 @@ export function createWaiting({
   }
 
   return {
-    open(caller) {
+    open(caller, began) {
       // Made when something has to be waited for: most requests are answered from the cache.
       let begun: ReturnType<typeof begin> | undefined;
       return {
@@ -73,7 +80,7 @@ export function createWaiting({
           if (size >= maxWaiting) return FULL;
           size += 1;
           try {
-            begun ??= begin(caller);
+            begun ??= begin(caller, began);
             const { signal } = begun;
             // Nothing is begun for somebody who has gone already.
             signal.throwIfAborted();
