@@ -27,6 +27,12 @@ tools/bin/%: tools/%/go.mod tools/%/go.sum
 	@mkdir -p tools/bin
 	@cd tools/$* && CGO_ENABLED=0 go build -trimpath -o ../bin/$* "$$(go list tool)"
 
+# Our own program, of no module but Go's own.
+tools/bin/signer-launcher: tools/signer-launcher/go.mod tools/signer-launcher/main.go
+	@echo "building signer-launcher (first time only)"
+	@mkdir -p tools/bin
+	@cd tools/signer-launcher && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../bin/signer-launcher .
+
 # Kubernetes is one module of several programs, which want to be told their version.
 KUBERNETES := $(addprefix tools/bin/,kube-apiserver kube-controller-manager kube-scheduler kubectl)
 $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
@@ -38,7 +44,7 @@ $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
 	    -X $$package.gitMajor=$$major -X $$package.gitMinor=$$minor" "k8s.io/kubernetes/cmd/$*"
 
 .PHONY: cluster-tools
-cluster-tools: tools/bin/notation tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
+cluster-tools: tools/bin/notation tools/bin/signer-launcher tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
 
 .PHONY: test
 test: install cluster-tools tools/bin/opa tools/bin/gator ## Everything that CI runs

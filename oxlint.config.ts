@@ -10,6 +10,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   registry: ["verdict", "image", "lib"],
   evidence: ["registry", "verdict", "image", "lib"],
   notation: ["evidence", "registry", "trust", "verdict", "image", "lib"],
+  signer: ["evidence", "verdict", "image", "lib"],
   verify: ["notation", "evidence", "registry", "trust", "protocol", "verdict", "image", "lib"],
   telemetry: ["verify", "notation", "registry", "trust", "verdict", "lib"],
   http: ["verify", "telemetry", "protocol", "verdict", "lib"],
@@ -24,6 +25,8 @@ const PURE = [
   "evidence/envelope",
   "notation/interpret",
   "trust/policy",
+  "signer/decide",
+  "signer/question",
 ];
 
 /** Dangerous or costly modules, and the only files that may import each. */
@@ -36,6 +39,7 @@ const SINGLE_USE: readonly {
     files: ["provider/notation/run.ts", "provider/notation/starter-client.ts"],
   },
   { group: ["undici", "node:dns", "node:dns/*"], files: ["provider/registry/http.ts"] },
+  { group: ["@aws-sdk/client-signer"], files: ["provider/signer/client.ts"] },
 ];
 
 /** The rules of one file pattern: a later block replaces an earlier one, so each carries the whole list. */

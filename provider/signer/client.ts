@@ -1,0 +1,100 @@
+import type { SignerClient } from "@aws-sdk/client-signer";
+import QuickLRU from "quick-lru";
+import type { GetRevocationStatus } from "./ask.ts";
+import { PLATFORM } from "./question.ts";
+
+/** Credentials of AWS as its SDK has them. */
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}
+
+export interface SignerClientOptions {
+  /** Asked before each call, so it remembers them; the SDK's own chain if it is absent. */
+  readonly credentials?: () => Promise<AwsCredentials>;
+  /** Profile of the SDK's own chain. */
+  readonly profile?: string;
+  /** Asked in place of the region of a signature's profile. */
+  readonly region?: string;
+  /** `https://host`, in place of AWS's own; nothing is put before its host. From static configuration alone: whoever is there says what is revoked. */
+  readonly endpoint?: string;
+  readonly useFips?: boolean;
+  readonly useDualStack?: boolean;
+  /** Milliseconds to connect. */
+  readonly connectMs: number;
+}
+
+/** AWS Signer in each region, over kept connections. */
+export interface SignerClients extends Disposable {
+  /** One attempt, one request. */
+  readonly call: GetRevocationStatus;
+}
+
+/** Regions with connections; a cluster signs in a few. */
+const MAX_CLIENTS = 8;
+
+/** The SDK would write its warnings to the console. */
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Nothing is loaded and nobody is called before the first question. */
+export function createSignerClients(options: SignerClientOptions): SignerClients {
+  const clients = new QuickLRU<string, Promise<SignerClient>>({
+    maxSize: MAX_CLIENTS,
+    onEviction: (_, client) => void client.then((made) => made.destroy()),
+  });
+
+  function clientOf(region: string): Promise<SignerClient> {
+    const known = clients.get(region);
+    if (known !== undefined) return known;
+    const made = createClient(region, options);
+    clients.set(region, made);
+    return made;
+  }
+
+  return {
+    call: async (question, abortSignal) => {
+      // 45 ms at the first use; who verifies nothing of AWS Signer never pays them.
+      const { GetRevocationStatusCommand } = await import("@aws-sdk/client-signer");
+      const client = await clientOf(options.region ?? question.region);
+      const command = new GetRevocationStatusCommand({
+        signatureTimestamp: new Date(question.signatureTimestamp),
+        platformId: PLATFORM,
+        profileVersionArn: question.profileVersionArn,
+        jobArn: question.jobArn,
+        certificateHashes: [...question.certificateHashes],
+      });
+      // An answer without the list is no answer.
+      return (await client.send(command, { abortSignal })).revokedEntities;
+    },
+    [Symbol.dispose]() {
+      for (const client of clients.values()) void client.then((made) => made.destroy());
+      clients.clear();
+    },
+  };
+}
+
+async function createClient(region: string, options: SignerClientOptions): Promise<SignerClient> {
+  const { credentials, profile, endpoint, connectMs } = options;
+  const { useFips = false, useDualStack = false } = options;
+  const { SignerClient } = await import("@aws-sdk/client-signer");
+  return new SignerClient({
+    region,
+    logger: SILENT,
+    // Retries are ours, who know the deadline.
+    maxAttempts: 1,
+    // The time of a whole call is the signal's.
+    requestHandler: { connectionTimeout: connectMs },
+    useFipsEndpoint: useFips,
+    useDualstackEndpoint: useDualStack,
+    // The SDK would put `data-` before the host.
+    ...(endpoint !== undefined && { endpoint, disableHostPrefix: true }),
+    ...(profile !== undefined && { profile }),
+    ...(credentials !== undefined && { credentials: always(credentials) }),
+  });
+}
+
+/** The SDK would keep credentials that do not say when they expire for ever, unless whoever gives them remembers them himself. */
+const always = (credentials: () => Promise<AwsCredentials>): (() => Promise<AwsCredentials>) =>
+  Object.assign(async () => await credentials(), { memoized: true });

@@ -1,0 +1,95 @@
+import { oneLine } from "../verdict/verdict.ts";
+import { errorCode } from "../lib/error-code.ts";
+import type { Unknown } from "./answer.ts";
+
+/** What a failed call to AWS Signer means. */
+export interface Failure {
+  readonly answer: Unknown;
+  /** Another attempt may well succeed. */
+  readonly isTransient: boolean;
+  /** Signer itself is slow, down or overloaded, as opposed to this question or these credentials being refused. */
+  readonly isSick: boolean;
+}
+
+/** Bytes of a sentence, so that it fits into a reason of the plugin with what stands before it. */
+const SENTENCE_BYTES = 150;
+
+/** Refusals that end when an operator changes a permission or the credentials. */
+const DENIED: ReadonlySet<string> = new Set([
+  "AccessDeniedException",
+  "ExpiredTokenException",
+  "InvalidClientTokenId",
+  "InvalidSignatureException",
+  "MissingAuthenticationTokenException",
+  "UnrecognizedClientException",
+]);
+
+const THROTTLED: ReadonlySet<string> = new Set(["TooManyRequestsException", "ThrottlingException"]);
+
+/** Names of access keys, which some of AWS's messages hold. */
+const ACCESS_KEY = /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/g;
+
+/**
+ * Reads an error of the SDK by its class; whatever is not known is undecided.
+ * @param timeoutMs what a call may take, for the words
+ */
+export function failureOf(error: unknown, timeoutMs: number): Failure {
+  const { name, message } = error instanceof Error ? error : { name: "", message: "" };
+  if (name === "AbortError" || name === "TimeoutError") {
+    const code = errorCode(error);
+    return code === undefined ? late(timeoutMs) : unreachable(code);
+  }
+  const status = statusOf(error);
+  if (status === undefined || name === "SyntaxError") return ofSystem(name, errorCode(error));
+  const words = oneLine(
+    `${name}: ${message.replaceAll(ACCESS_KEY, "(access key)")}`,
+    SENTENCE_BYTES,
+  );
+  if (DENIED.has(name) || status === 401 || status === 403) {
+    return { answer: unknown(words, "SIGNER_DENIED"), isTransient: false, isSick: false };
+  }
+  const isSick = THROTTLED.has(name) || status === 429 || status >= 500;
+  return { answer: unknown(words), isTransient: isSick, isSick };
+}
+
+/** The call took longer than it may. */
+export const late = (timeoutMs: number): Failure => ({
+  answer: unknown(`AWS Signer did not answer within ${timeoutMs} ms`),
+  isTransient: false,
+  isSick: true,
+});
+
+/** A connection that cannot be made or breaks, credentials that are not there, an answer that cannot be read. */
+function ofSystem(name: string, code: string | undefined): Failure {
+  if (name === "CredentialsProviderError") {
+    const answer = unknown("there are no AWS credentials to ask AWS Signer with");
+    return { answer, isTransient: false, isSick: false };
+  }
+  if (code !== undefined) return unreachable(code);
+  const answer = unknown("AWS Signer gave an answer that cannot be read");
+  return { answer, isTransient: false, isSick: true };
+}
+
+/** A kept connection that the other side closed just then; the next one is new. */
+const BROKEN: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+
+// The code alone: the message of a connection holds addresses.
+const unreachable = (code: string): Failure => ({
+  answer: unknown(`AWS Signer cannot be reached (${code})`),
+  isTransient: BROKEN.has(code),
+  isSick: true,
+});
+
+export const unknown = (
+  sentence: string,
+  reason: Unknown["reason"] = "REVOCATION_UNKNOWN",
+): Unknown => ({ kind: "unknown", reason, sentence });
+
+/** The HTTP status that the SDK notes beside an error; undefined when there was no answer. */
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error && "$metadata" in error)) return undefined;
+  const metadata = error.$metadata;
+  if (typeof metadata !== "object" || metadata === null) return undefined;
+  if (!("httpStatusCode" in metadata)) return undefined;
+  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;
+}

@@ -1,0 +1,164 @@
+import type { Schedule } from "../lib/deadline.ts";
+import type { Answered, Revoked } from "./answer.ts";
+import type { SignerQuestion } from "./question.ts";
+
+export interface RevocationWatchOptions<Handle> {
+  /** Asks AWS Signer anew. Never rejects while the signal does not abort. */
+  readonly ask: (question: SignerQuestion, signal: AbortSignal) => Promise<Answered>;
+  /** Signer named something of the question. Those who held it hold it no more. */
+  readonly onRevoked: (
+    handles: readonly Handle[],
+    question: SignerQuestion,
+    answer: Revoked,
+  ) => void;
+  /** For longer than `maxAgeMs` there was no answer. Told once, and again after an answer in between. */
+  readonly onUnknown: (handles: readonly Handle[], question: SignerQuestion) => void;
+  /** Milliseconds after which a question is asked again. */
+  readonly intervalMs: number;
+  /** Milliseconds that an answer is good for while Signer cannot be asked. */
+  readonly maxAgeMs: number;
+  /** Questions that are asked in a second. */
+  readonly perSecond: number;
+  /** Questions that are held at once. */
+  readonly maxQuestions: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly schedule: Schedule;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+}
+
+/** Asks AWS Signer in the background about signatures that verdicts in force rest on. */
+export interface RevocationWatch<Handle> {
+  /**
+   * Has a question asked again and again until it is let go of. Equal questions are asked once.
+   * @param askedAt when it was last answered, monotonic milliseconds; see {@link Answered}
+   * @returns lets go of it; may be called twice. Undefined when too many questions are held: a verdict that rests on this one must
+   *   not live longer than the interval
+   */
+  hold(question: SignerQuestion, handle: Handle, askedAt: number): (() => void) | undefined;
+  /** Questions that are held. */
+  readonly size: number;
+  /** Ends all asking. Nobody is called back any more. */
+  close(): void;
+}
+
+interface Held<Handle> {
+  readonly question: SignerQuestion;
+  /** By hold: one handle may be held twice. */
+  readonly handles: Map<symbol, Handle>;
+  /** When Signer last answered. */
+  answeredAt: number;
+  /** When it is to be asked next. */
+  dueAt: number;
+  isAsked: boolean;
+  isTold: boolean;
+}
+
+/** The first time a question is asked up to this part of the interval early, so that replicas and bursts come apart. */
+const JITTER = 0.5;
+
+/** @see docs/catalogue.md, F-13 */
+export function createRevocationWatch<Handle>(
+  options: RevocationWatchOptions<Handle>,
+): RevocationWatch<Handle> {
+  const { intervalMs, maxAgeMs, perSecond, maxQuestions, now, schedule, random } = options;
+  const held = new Map<string, Held<Handle>>();
+  const closing = new AbortController();
+  const spacing = 1000 / perSecond;
+  let nextAt = -Infinity;
+  let timer: { readonly at: number; readonly cancel: () => void } | undefined;
+
+  /** Looks at everything when the first of it is due, and not more often than questions may be asked. */
+  function plan(): void {
+    if (closing.signal.aborted) return;
+    let at = Infinity;
+    for (const entry of held.values()) {
+      if (!entry.isAsked) at = Math.min(at, Math.max(entry.dueAt, nextAt));
+      if (!entry.isTold) at = Math.min(at, entry.answeredAt + maxAgeMs);
+    }
+    if (timer?.at === at) return;
+    timer?.cancel();
+    timer = undefined;
+    if (at === Infinity) return;
+    timer = { at, ...schedule(Math.max(0, at - now()), look) };
+  }
+
+  function look(): void {
+    timer = undefined;
+    const time = now();
+    let first: Held<Handle> | undefined;
+    for (const entry of held.values()) {
+      if (!entry.isTold && time >= entry.answeredAt + maxAgeMs) tell(entry);
+      if (!entry.isAsked && entry.dueAt <= (first?.dueAt ?? time)) first = entry;
+    }
+    if (first !== undefined && time >= nextAt) {
+      nextAt = time + spacing;
+      void askAgain(first);
+    }
+    plan();
+  }
+
+  function tell(entry: Held<Handle>): void {
+    entry.isTold = true;
+    options.onUnknown([...entry.handles.values()], entry.question);
+  }
+
+  async function askAgain(entry: Held<Handle>): Promise<void> {
+    entry.isAsked = true;
+    try {
+      const { answer, askedAt } = await options.ask(entry.question, closing.signal);
+      if (closing.signal.aborted) return;
+      if (answer.kind === "revoked" && held.get(entry.question.key) === entry) {
+        held.delete(entry.question.key);
+        options.onRevoked([...entry.handles.values()], entry.question, answer);
+      }
+      if (answer.kind === "notRevoked") answeredNow(entry, askedAt);
+    } catch {
+      // Closed, or as good as no answer: it stays due.
+    }
+    entry.isAsked = false;
+    entry.dueAt = Math.max(entry.dueAt, now() + intervalMs);
+    plan();
+  }
+
+  function answeredNow(entry: Held<Handle>, askedAt: number): void {
+    entry.answeredAt = askedAt;
+    entry.isTold = false;
+    entry.dueAt = Math.max(entry.dueAt, askedAt + intervalMs);
+  }
+
+  return {
+    hold(question, handle, askedAt) {
+      let entry = held.get(question.key);
+      if (entry === undefined) {
+        if (held.size >= maxQuestions) return undefined;
+        const dueAt = askedAt + intervalMs * (1 - JITTER * random());
+        const handles = new Map<symbol, Handle>();
+        entry = { question, handles, answeredAt: askedAt, dueAt, isAsked: false, isTold: false };
+        held.set(question.key, entry);
+      } else if (askedAt > entry.answeredAt) {
+        answeredNow(entry, askedAt);
+      }
+      const mine = Symbol("hold");
+      const { handles } = entry;
+      const own = entry;
+      handles.set(mine, handle);
+      plan();
+      return () => {
+        handles.delete(mine);
+        if (handles.size > 0 || held.get(question.key) !== own) return;
+        held.delete(question.key);
+        plan();
+      };
+    },
+    get size() {
+      return held.size;
+    },
+    close() {
+      closing.abort();
+      timer?.cancel();
+      held.clear();
+    },
+  };
+}

@@ -1,0 +1,3 @@
+module signer-launcher
+
+go 1.23
