@@ -10,6 +10,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   registry: ["verdict", "image", "lib"],
   evidence: ["registry", "verdict", "image", "lib"],
   notation: ["evidence", "registry", "trust", "verdict", "image", "lib"],
+  aws: ["registry", "verdict", "image", "lib"],
   signer: ["evidence", "verdict", "image", "lib"],
   verify: ["notation", "evidence", "registry", "trust", "protocol", "verdict", "image", "lib"],
   telemetry: ["verify", "notation", "registry", "trust", "verdict", "lib"],
@@ -39,6 +40,18 @@ const SINGLE_USE: readonly {
     files: ["provider/notation/run.ts", "provider/notation/starter-client.ts"],
   },
   { group: ["undici", "node:dns", "node:dns/*"], files: ["provider/registry/http.ts"] },
+  {
+    group: ["node:net"],
+    files: [
+      "provider/signer/socket.ts",
+      "provider/registry/http.ts",
+      "provider/registry/address.ts",
+      "provider/http/server.ts",
+      "provider/http/admin.ts",
+      "provider/http/connections.ts",
+      "provider/http/peer.ts",
+    ],
+  },
   { group: ["@aws-sdk/client-signer"], files: ["provider/signer/client.ts"] },
 ];
 

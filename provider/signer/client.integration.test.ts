@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { GetSigningProfileCommand, SignerClient } from "@aws-sdk/client-signer";
 import { test, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { createSigningAuthority, jobArn, profileVersionArn } from "../../testing/aws/envelopes.ts";
@@ -238,4 +239,26 @@ test("questions one after the other go over one connection", async (t) => {
   const { aws, say } = await fixture(t);
   for (let index = 0; index < 5; index += 1) assert.equal(await say(), "notRevoked");
   assert.equal(aws.connections(), 1);
+});
+
+test("the Signer on loopback tells of a profile what the real one does", async (t) => {
+  const { double, aws } = await fixture(t);
+  const versionArn = profileVersionArn();
+  double.addProfile({ versionArn, status: "Canceled" });
+  const client = new SignerClient({
+    endpoint: aws.url,
+    disableHostPrefix: true,
+    region: "us-east-1",
+    credentials: aws.credentials,
+    maxAttempts: 1,
+  });
+  t.after(() => client.destroy());
+  const profileOwner = "111122223333";
+  const ask = (profileName: string) =>
+    client.send(new GetSigningProfileCommand({ profileName, profileOwner }));
+  const { status, profileVersionArn: told } = await ask("app");
+  assert.deepEqual([status, told], ["Canceled", versionArn]);
+  await assert.rejects(ask("other"), { name: "ResourceNotFoundException" });
+  aws.deny("signer:GetSigningProfile");
+  await assert.rejects(ask("app"), { name: "AccessDeniedException" });
 });

@@ -1,7 +1,9 @@
 // What AWS Signer's plugin is to Notation, whoever made it: the built-in one behind its launcher, the same as a program of its own,
 // and AWS's where NOTATION_SIGNER_PLUGIN is its path. Notation is the real one.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -63,7 +65,7 @@ interface Implementation {
   readonly install: (t: TestContext, aws: Aws, directory: string) => Promise<Installed>;
 }
 
-/** Variables by which a plugin that asks by itself gets its credentials; this port of nobody keeps it from the machine's own. */
+/** Variables by which a plugin that asks by itself gets its credentials. Nothing of the machine's own is asked. */
 const credentialsOf = ({ credentials }: Aws): Record<string, string> => ({
   AWS_ACCESS_KEY_ID: credentials.accessKeyId,
   AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -132,20 +134,51 @@ process.exitCode = code;`;
   },
 };
 
-/** Puts `verification.` before any host, so it gets to the double as to a proxy. */
+/** Puts `verification.` before any host, which has no address then; so it gets to the double through a proxy. */
 const amazon = (program: string): Implementation => ({
   name: "AWS's plugin",
   levels: LEVELS,
-  install: (_t, aws) =>
-    Promise.resolve({
+  async install(t, aws) {
+    const HTTP_PROXY = await startProxy(t, aws.url);
+    return {
       program,
       config: [
         ["aws-region", "us-east-1"],
         ["aws-signer-endpoint-url", "http://signer.test"],
       ],
-      environment: () => Promise.resolve({ ...credentialsOf(aws), HTTP_PROXY: aws.url }),
-    }),
+      environment: () => Promise.resolve({ ...credentialsOf(aws), HTTP_PROXY }),
+    };
+  },
 });
+
+/** Hands every request on to one server, with the headers that were signed. */
+async function startProxy(t: TestContext, to: string): Promise<string> {
+  const server = createServer((request, response) => {
+    const { pathname, search } = new URL(request.url ?? "", to);
+    const { method, headers } = request;
+    const onward = httpRequest(new URL(`${pathname}${search}`, to), {
+      method,
+      headers,
+      agent: false,
+    });
+    onward.on("response", (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on("error", () => request.socket.destroy());
+    response.on("close", () => onward.destroy());
+    request.pipe(onward);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const bound = server.address();
+  assert.ok(typeof bound === "object" && bound !== null);
+  return `http://127.0.0.1:${bound.port}`;
+}
 
 const given = process.env["NOTATION_SIGNER_PLUGIN"];
 const IMPLEMENTATIONS = [builtIn(), standalone, ...(given === undefined ? [] : [amazon(given)])];

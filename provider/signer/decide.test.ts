@@ -8,7 +8,7 @@ import {
 } from "../../testing/aws/envelopes.ts";
 import { createAuthority } from "../../testing/signing/authority.ts";
 import type { SignerAnswer } from "./answer.ts";
-import { isTrusted } from "./decide.ts";
+import { isTrusted, wordsOf } from "./decide.ts";
 import { MAX_REQUEST_BYTES, REVOCATION_CHECK, TRUSTED_IDENTITY } from "./plugin.ts";
 import { hashesOf, type SignerQuestion } from "./question.ts";
 import { verifySignature } from "./verify-signature.ts";
@@ -267,6 +267,20 @@ for (const { name, answer, reason } of answers) {
     );
   });
 }
+
+test("a verdict's words name what was revoked, and say what AWS said", () => {
+  const question = { certificateHashes: hashes };
+  const words = answers.map(({ answer }) => wordsOf(question, answer));
+  assert.deepEqual(words.slice(0, 1), [
+    { reason: "REVOKED", sentence: `AWS Signer revoked ${JOB}` },
+  ]);
+  assert.deepEqual(words.at(-1), {
+    reason: "SIGNER_DENIED",
+    sentence: "AccessDeniedException: User: … is not authorized",
+  });
+  assert.ok(words.every((one) => Buffer.byteLength(one?.sentence ?? "") <= 200));
+  assert.equal(wordsOf(question, { kind: "notRevoked" }), undefined);
+});
 
 const FROM_SIGNER = "Not a signature of AWS Signer: ";
 const SHAPE = `${FROM_SIGNER}its profile version, job, signing time or chain is not what Signer writes`;

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { oneLine } from "../verdict/verdict.ts";
-import type { Revoked, SignerAnswer } from "./answer.ts";
+import type { Revoked, SignerAnswer, Unknown } from "./answer.ts";
 import { isAlias, parseProfileVersion } from "./arn.ts";
 import {
   REVOCATION_CHECK,
@@ -160,7 +160,7 @@ const NAMES = 2;
  * What AWS Signer revoked, by ARN, a certificate by its place in the chain and the beginning of its hash: `arn:…`,
  * `arn:…, signing certificate 0123456789abcdef`. One line.
  */
-export function revokedNames(
+function revokedNames(
   { certificateHashes }: Pick<SignerQuestion, "certificateHashes">,
   { entities }: Revoked,
 ): string {
@@ -171,6 +171,30 @@ export function revokedNames(
   });
   const more = entities.length - names.length;
   return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** Why an answer of Signer's lets no signature pass. */
+export interface Words {
+  readonly reason: "REVOKED" | Unknown["reason"];
+  /** One line, at most 200 bytes. */
+  readonly sentence: string;
+}
+
+/** What an answer means for a verdict, with what is revoked by name; undefined when nothing is wrong. */
+export function wordsOf(
+  question: Pick<SignerQuestion, "certificateHashes">,
+  answer: SignerAnswer,
+): Words | undefined {
+  switch (answer.kind) {
+    case "notRevoked":
+      return undefined;
+    case "revoked": {
+      const sentence = oneLine(`AWS Signer revoked ${revokedNames(question, answer)}`);
+      return { reason: "REVOKED", sentence };
+    }
+    case "unknown":
+      return { reason: answer.reason, sentence: oneLine(answer.sentence) };
+  }
 }
 
 function isP384(leaf: Uint8Array | undefined): boolean {

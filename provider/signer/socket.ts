@@ -7,7 +7,7 @@ import type { Envelope } from "../evidence/evidence.ts";
 import type { Schedule } from "../lib/deadline.ts";
 import type { Answered } from "./answer.ts";
 import type { Ask } from "./ask.ts";
-import { isTrusted } from "./decide.ts";
+import { isTrusted, wordsOf, type Words } from "./decide.ts";
 import { MAX_REQUEST_BYTES, type PluginOutput } from "./plugin.ts";
 import { questionOfEnvelope, type SignerQuestion } from "./question.ts";
 import { verifySignature } from "./verify-signature.ts";
@@ -52,6 +52,8 @@ export interface Inquiry extends Disposable {
   readonly ready: Promise<void>;
   /** What Signer said so far; undefined when it was not asked, or did not answer yet. */
   readonly answered: Answered | undefined;
+  /** The same in words that name what was revoked or what AWS said; undefined when nothing is wrong. */
+  readonly words: Words | undefined;
   /** Opens the plugin to one run of Notation, which may ask once. Dispose of it when the run has ended. */
   open(): PluginRun;
 }
@@ -155,6 +157,10 @@ function createInquiry(
     ready: isEarly && ask.isSlow(question.region) ? early : Promise.resolve(),
     get answered() {
       return answered;
+    },
+    get words() {
+      if (question === undefined || answered === undefined) return undefined;
+      return wordsOf(question, answered.answer);
     },
     open() {
       const name = randomBytes(NAME_BYTES).toString("hex");

@@ -43,9 +43,6 @@ export interface Signer {
   addProfile(profile: SigningProfile): void;
 }
 
-/** A proxy is asked by whole URLs. */
-const HOST = String.raw`(?:https?:\/\/[^/]+)?`;
-
 export function createSigner({ partition = "aws" }: SignerOptions = {}): Signer {
   const jobs = new Set<string>();
   const versions = new Map<string, number>();
@@ -104,12 +101,12 @@ export function createSigner({ partition = "aws" }: SignerOptions = {}): Signer 
       protocol: restJson([
         {
           method: "GET",
-          path: new RegExp(`^${HOST}/revocations$`),
+          path: /^\/revocations$/,
           operation: "GetRevocationStatus",
         },
         {
           method: "GET",
-          path: new RegExp(`^${HOST}/signing-profiles/(?<profileName>[^/]+)$`),
+          path: /^\/signing-profiles\/(?<profileName>[^/]+)$/,
           operation: "GetSigningProfile",
         },
       ]),
