@@ -37,7 +37,7 @@ export const partitionOf = (region: string): string =>
  * Reads `arn:<partition>:signer:<region>:<account>:/signing-profiles/<name>/<version>`, or the ARN that stands in its
  * place where a profile has only an alias.
  * @returns undefined for anything else, and where the region is not one of the partition's
- * @see facts of AWS Signer, "ARN formats"
+ * @see AWS Signer API reference, "GetSigningProfile" and "DescribeSigningJob"
  */
 export function parseProfileVersion(arn: string): ProfileArn | undefined {
   const groups = (PROFILE_VERSION.exec(arn) ?? ALIASED_PROFILE.exec(arn))?.groups;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { GetSigningProfileCommand, SignerClient } from "@aws-sdk/client-signer";
 import { test, type TestContext } from "node:test";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { createSigningAuthority, jobArn, profileVersionArn } from "../../testing/aws/envelopes.ts";
 import { createSigner } from "../../testing/aws/signer.ts";
 import {
@@ -22,7 +21,7 @@ import { now } from "../lib/clock.ts";
 import { realTime } from "../lib/deadline.ts";
 import type { Answered } from "./answer.ts";
 import { createAsk, type AskOptions } from "./ask.ts";
-import { createSignerClients } from "./client.ts";
+import { createSignerClients, type SignerClientOptions } from "./client.ts";
 import { questionOf, type SignerQuestion } from "./question.ts";
 
 const never = new AbortController().signal;
@@ -42,15 +41,17 @@ function question(region = "us-east-1", partition = "aws"): SignerQuestion {
 async function fixture(
   t: TestContext,
   changes: Partial<AskOptions> = {},
-  options: Partial<AwsOptions> = {},
+  options: Partial<AwsOptions> & Pick<SignerClientOptions, "ca"> = {},
 ) {
   const double = createSigner();
-  const aws = await startAws({ services: [double.service], ...options });
+  const { ca, ...served } = options;
+  const aws = await startAws({ services: [double.service], ...served });
   t.after(() => aws[Symbol.asyncDispose]());
   const keys: { current: Keys } = { current: aws.credentials };
   const clients = createSignerClients({
     endpoint: aws.url,
     connectMs: 1000,
+    ...(ca !== undefined && { ca }),
     credentials: () => Promise.resolve(keys.current),
   });
   t.after(() => clients[Symbol.dispose]());
@@ -203,10 +204,11 @@ const certificates: readonly {
 ];
 for (const { name, authority = trusted, leaf, want } of certificates) {
   test(`T-65 a Signer with a certificate ${name}`, async (t) => {
-    const usual = getCACertificates("default");
-    setDefaultCACertificates([...usual, trusted.ca]);
-    t.after(() => setDefaultCACertificates(usual));
-    const { aws, say } = await fixture(t, {}, { tls: await authority.provider.issue(leaf) });
+    // Which would let Node take any certificate.
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    t.after(() => delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"]);
+    const tls = await authority.provider.issue(leaf);
+    const { aws, say } = await fixture(t, {}, { tls, ca: trusted.ca });
     const said = await say();
     assert.match(said, want);
     assert.equal(aws.count(OPERATION), said === "notRevoked" ? 1 : 0);

@@ -22,6 +22,8 @@ export interface SignerClientOptions {
   readonly endpoint?: string;
   readonly useFips?: boolean;
   readonly useDualStack?: boolean;
+  /** Roots for an endpoint of one's own, PEM; the public ones are then not trusted. */
+  readonly ca?: string;
   /** Milliseconds to connect. */
   readonly connectMs: number;
 }
@@ -34,6 +36,9 @@ export interface SignerClients extends Disposable {
 
 /** Regions with connections; a cluster signs in a few. */
 const MAX_CLIENTS = 8;
+
+/** Connections to one region; more questions than these are never asked at once. */
+const MAX_SOCKETS = 64;
 
 /** The SDK would write its warnings to the console. */
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -76,7 +81,7 @@ export function createSignerClients(options: SignerClientOptions): SignerClients
 }
 
 async function createClient(region: string, options: SignerClientOptions): Promise<SignerClient> {
-  const { credentials, profile, endpoint, connectMs } = options;
+  const { credentials, profile, endpoint, ca, connectMs } = options;
   const { useFips = false, useDualStack = false } = options;
   const { SignerClient } = await import("@aws-sdk/client-signer");
   return new SignerClient({
@@ -85,7 +90,17 @@ async function createClient(region: string, options: SignerClientOptions): Promi
     // Retries are ours, who know the deadline.
     maxAttempts: 1,
     // The time of a whole call is the signal's.
-    requestHandler: { connectionTimeout: connectMs },
+    requestHandler: {
+      connectionTimeout: connectMs,
+      // Agents of its own know no proxy of the environment, and this is not left to NODE_TLS_REJECT_UNAUTHORIZED.
+      httpsAgent: {
+        keepAlive: true,
+        maxSockets: MAX_SOCKETS,
+        minVersion: "TLSv1.2",
+        rejectUnauthorized: true,
+        ...(ca !== undefined && { ca }),
+      },
+    },
     useFipsEndpoint: useFips,
     useDualstackEndpoint: useDualStack,
     // The SDK would put `data-` before the host.

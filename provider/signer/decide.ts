@@ -46,7 +46,7 @@ const UNTRUSTED: Result = {
  * Judges all of a signature that needs no network.
  * @returns `VALIDATION_ERROR`, which fails the signature at every level, when AWS Signer cannot have made it or the
  *   trust policy trusts everyone
- * @see facts of AWS Signer, "Identities" and "Critical attributes"
+ * @see Notary Project plugin specification, "verify-signature"
  */
 export function planOf({ signature, trustPolicy }: VerifyRequest): Plan | PluginError {
   const { signingScheme, authenticSigningTime, extendedAttributes } = signature.criticalAttributes;

@@ -8,7 +8,7 @@ import { SIGNER_PLUGIN } from "./plugin.ts";
  * @param directory for `NOTATION_LIBEXEC`; made if it is not there
  * @param program path of the file to start
  * @throws what the file system says, `EEXIST` when there is one already
- * @see facts of Notation, "Files": `plugins/<name>/notation-<name>`
+ * @see Notary Project plugin specification, "Plugin location"
  */
 export function layOutPlugin(directory: string, program: string): void {
   const folder = join(directory, "plugins", SIGNER_PLUGIN);
