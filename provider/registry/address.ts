@@ -44,11 +44,17 @@ const SPECIAL_IPV6 = [
  */
 const CLOSED = [
   "0.0.0.0/8",
+  // Alibaba Cloud, Azure, and link-local for all the others.
+  "100.100.100.200/32",
+  "168.63.129.16/32",
   "169.254.0.0/16",
   "224.0.0.0/4",
   "240.0.0.0/4",
   "::/128",
+  // Oracle Cloud, AWS, Google Cloud.
+  "fd00:c1::a9fe:a9fe/128",
   "fd00:ec2::/32",
+  "fd20:ce::254/128",
   "fe80::/10",
   "fec0::/10",
   "ff00::/8",
