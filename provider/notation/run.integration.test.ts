@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,18 +39,14 @@ async function scriptOf(
   await chmod(file, 0o755);
   const runner = createRunner({ graceMs, outputBytes, now: () => performance.now() });
   t.after(() => runner.killAll());
-  const read = () => readFile(join(directory, "pids"), "utf8").catch(() => "");
   return {
     file,
     directory,
     run: (signal = never) => runner.run({ file, args: [], cwd: directory, env: {} }, signal),
     killAll: () => runner.killAll(),
     async pids() {
-      let text = await read();
-      while (text === "") {
-        await new Promise((resolve) => setImmediate(resolve));
-        text = await read();
-      }
+      await until(() => existsSync(join(directory, "pids")));
+      const text = await readFile(join(directory, "pids"), "utf8");
       return text.trim().split(" ").map(Number);
     },
   };

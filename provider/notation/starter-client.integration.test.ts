@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,11 +16,8 @@ const never = new AbortController().signal;
 
 /** The process numbers that a script wrote, as soon as it has. */
 async function readPids(path: string): Promise<readonly number[]> {
-  for (;;) {
-    const text = await readFile(path, "utf8").catch(() => "");
-    if (text !== "") return text.trim().split(" ").map(Number);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until(() => existsSync(path));
+  return (await readFile(path, "utf8")).trim().split(" ").map(Number);
 }
 
 async function setUp(t: TestContext, body: string) {
@@ -152,7 +150,8 @@ for (const { name, end } of ends) {
       const group = await pids();
       const { pid } = runner;
       assert.ok(pid);
-      t.after(() => isRunning(pid) && process.kill(pid, "SIGKILL"));
+      // A test that timed out leaves nothing that would be waited for.
+      t.signal.addEventListener("abort", () => isRunning(pid) && process.kill(pid, "SIGKILL"));
       process.kill(pid, "SIGSTOP");
       await end(controller, runner);
       assert.equal((await run).spawnError, "ESTARTER");

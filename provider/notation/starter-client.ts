@@ -100,6 +100,7 @@ export function createStarterClient({ graceMs, outputBytes }: StarterOptions): S
           if (error !== null) lose();
         });
       } catch {
+        // A child that got no file descriptors has no `send` at all.
         lose();
       }
     };
@@ -190,7 +191,7 @@ export function createStarterClient({ graceMs, outputBytes }: StarterOptions): S
 function forkStarter(args: readonly string[]): ChildProcess | undefined {
   const program = fileURLToPath(new URL("starter.ts", import.meta.url));
   try {
-    const child = fork(program, [...args], {
+    return fork(program, [...args], {
       execArgv: STARTER_FLAGS,
       // Nothing is inherited: the environment of each run comes with its order.
       env: {},
@@ -198,11 +199,8 @@ function forkStarter(args: readonly string[]): ChildProcess | undefined {
       detached: true,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    if (child.pid !== undefined) return child;
-    // The reason comes as an event as well. Without file descriptors such a child has neither a channel nor `send`.
-    child.on("error", () => {});
   } catch {
-    // ENOMEM, …: the other errors come as an event.
+    // ENOMEM, …: other errors come as an event.
+    return undefined;
   }
-  return undefined;
 }

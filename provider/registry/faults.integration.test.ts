@@ -246,13 +246,16 @@ const CASES: readonly Case[] = [
   },
 ];
 
+/** Milliseconds after which a test gives up as a caller: far beyond what any takes. */
+const BOUND = { timeout: 10_000 };
+
 for (const { name, answers, want, requests, waits, ...overrides } of CASES) {
-  test(name, async () => {
+  test(name, BOUND, async ({ signal }) => {
     await using registry = await startUnruly();
     await using setup = createTestClient({ target: registry, ...overrides });
     registry.on(PATH, ...answers);
     const from = { registry: setup.host, repository: "app" };
-    const result = await setup.client.subject(from, "v1", never);
+    const result = await setup.client.subject(from, "v1", signal);
     assert.equal(reasonOf(result), want);
     assert.equal(registry.requests.length, requests);
     if (waits !== undefined) assert.deepEqual(setup.waits, waits);

@@ -12,7 +12,14 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Waits for a state of the system that announces itself by no event. The test's own time limit ends a wait in vain. */
+/** Milliseconds after which a state that did not come is not waited for any more: far beyond what any takes. */
+const PATIENCE_MS = 20_000;
+
+/** Waits for a state of the system that announces itself by no event. @throws when it does not come */
 export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await setTimeout(2);
+  const began = performance.now();
+  while (!isSo()) {
+    if (performance.now() - began > PATIENCE_MS) throw new Error(`waited in vain: ${String(isSo)}`);
+    await setTimeout(2);
+  }
 }
