@@ -403,6 +403,23 @@ for (const realm of CANARY_REALMS) {
   });
 }
 
+const DRESSED_REALMS = [
+  { name: "a user", realm: "http://alice@HOST/token" },
+  { name: "a password", realm: "http://:secret@HOST/token" },
+  { name: "a fragment", realm: "http://HOST/token#x" },
+];
+for (const { name, realm } of DRESSED_REALMS) {
+  test(`T-32 no token is asked for at the registry's own host by a realm with ${name}`, async () => {
+    await using registry = await startUnruly();
+    await using setup = createTestClient({ target: registry, credentials: async () => ALICE });
+    withTokens(registry, "t1");
+    const url = realm.replace("HOST", registry.host);
+    registry.on(MANIFESTS, status(401, { "www-authenticate": `Bearer realm="${url}"` }));
+    assert.equal(reasonOf(await ask(setup)), "REGISTRY_UNAUTHORIZED");
+    assert.equal(registry.count(TOKENS), 0);
+  });
+}
+
 test("T-32 a host on the list at a closed address is not connected to", async () => {
   await using registry = await startUnruly();
   await using canary = await startCanary();

@@ -9,6 +9,7 @@ import {
   type Answer,
 } from "../../testing/registry/answers.ts";
 import { startCanary } from "../../testing/registry/canary.ts";
+import { until } from "../../testing/notation/processes.ts";
 import { createTestClient, type TestClient } from "../../testing/registry/client.ts";
 import { issueLoopback, startOlareg } from "../../testing/registry/olareg.ts";
 import { pushImage } from "../../testing/registry/push.ts";
@@ -33,6 +34,19 @@ const reasonOf = (result: unknown): string | undefined =>
   isRefusal(result) ? result.reason : undefined;
 const fetchBlob = ({ client, host }: TestClient, limit = 1000) =>
   client.blob({ registry: host, repository: "app" }, BLOB, limit, never);
+
+test("F-06 a body of no said length is ended at the first byte beyond what was asked for", async () => {
+  await using registry = await startUnruly();
+  // What stays beyond that byte, and below the cap of every body, would be waited for.
+  await using setup = createTestClient({ target: registry, requestTimeoutMs: 2000 });
+  registry.on(BLOB_PATH, ({ response }) => {
+    response.writeHead(200);
+    response.write(`${ENVELOPE}.`);
+  });
+  const refused = await fetchBlob(setup);
+  assert.equal(reasonOf(refused), "REGISTRY_ERROR");
+  await until(() => registry.openConnections() === 0);
+});
 
 interface Lie {
   readonly name: string;

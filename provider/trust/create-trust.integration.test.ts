@@ -69,6 +69,23 @@ test("policies are in force by name, and a name that no file has is unknown", as
   assert.equal(trust.policy("__proto__"), undefined);
 });
 
+test("T-15 a wildcard identity with AWS Signer's certificate is refused, whatever its store is called", async (t) => {
+  const { root } = await createAuthority({ name: "AWS Signer Code Signing Root CA G1" });
+  const stores = { "ca:example": [first, root] };
+  const { trust } = await setUp(t, {
+    statements: [statement({ trustedIdentities: ["*"] })],
+    policies: { named: [statement({ trustedIdentities: ["x509.subject: C=US, ST=WA, O=A"] })] },
+    stores,
+  });
+  assert.equal(trust.policy("default"), "never");
+  const refused = trust.states().find(({ name }) => name === "default");
+  assert.deepEqual(
+    refused?.problems.map(({ severity, path }) => [severity, path]),
+    [["error", "trustpolicy.json: trustPolicies[0].trustedIdentities[0]"]],
+  );
+  inForce(trust, "named");
+});
+
 test("an exact scope decides before *, and no scope is a pattern", async (t) => {
   const exact = statement({ name: "exact", registryScopes: ["r.io/app"] });
   const { trust } = await setUp(t, { statements: [exact, statement()] });

@@ -24,7 +24,7 @@ export interface Pair {
 export interface LeafOptions {
   /** Common name. */
   readonly name: string;
-  /** DNS names; the common name unless given. */
+  /** DNS names; the common name unless given. With none here and no `ip` there is no list of names. */
   readonly dns?: readonly string[];
   readonly ip?: readonly string[];
   readonly notBefore?: Date;
@@ -124,6 +124,10 @@ async function createAuthority(options: AuthorityOptions): Promise<Authority> {
     ca: pem(root),
     async issue({ name, dns = [name], ip = [], notBefore, notAfter }) {
       const leafKeys = await generateKeys(algorithm);
+      const names = [
+        ...dns.map((value) => ({ type: "dns" as const, value })),
+        ...ip.map((value) => ({ type: "ip" as const, value })),
+      ];
       const leaf = await X509CertificateGenerator.create({
         subject: `CN=${name}`,
         issuer: root.subject,
@@ -141,10 +145,7 @@ async function createAuthority(options: AuthorityOptions): Promise<Authority> {
           ),
           await AuthorityKeyIdentifierExtension.create(keys.publicKey),
           new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
-          new SubjectAlternativeNameExtension([
-            ...dns.map((value) => ({ type: "dns" as const, value })),
-            ...ip.map((value) => ({ type: "ip" as const, value })),
-          ]),
+          ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
         ],
       });
       return { cert: pem(leaf), key: await privatePem(leafKeys) };
