@@ -105,7 +105,7 @@ test("equal questions at once are one call, and one within the time that an answ
 
 test("what Signer did not say is not remembered", async () => {
   const { ask, calls } = fixture(() => Promise.reject(sdkError("AccessDeniedException", 403)));
-  const denied = "SIGNER_DENIED: AccessDeniedException: words";
+  const denied = "SIGNER_DENIED: AWS Signer answered AccessDeniedException: words";
   assert.equal(await codeOf(ask.ask(question("a"), never)), denied);
   assert.equal(await codeOf(ask.ask(question("a"), never)), denied);
   assert.deepEqual(calls, ["a", "a"]);
@@ -172,7 +172,10 @@ test("F-13 a Signer that goes on throttling is unknown after two calls", async (
   );
   const answered = codeOf(ask.ask(question("a"), never));
   await pass(100);
-  assert.equal(await answered, "REVOCATION_UNKNOWN: TooManyRequestsException: words");
+  assert.equal(
+    await answered,
+    "REVOCATION_UNKNOWN: AWS Signer answered TooManyRequestsException: words",
+  );
   assert.equal(calls.length, 2);
 });
 
@@ -234,22 +237,38 @@ test("a refusal that may come of another partition says whose the signature is",
   const { ask } = fixture(() => Promise.reject(sdkError("ValidationException", 400)));
   assert.match(
     await codeOf(ask.ask(question("a", "cn-north-1"), never)),
-    /^REVOCATION_UNKNOWN: ValidationException: words \(the signature is of partition aws-cn\)$/,
+    /^REVOCATION_UNKNOWN: AWS Signer answered ValidationException: words \(the signature is of partition aws-cn\)$/,
   );
 });
 
 test("a Signer that takes its time of late is slow, and no longer when it is quick again", async () => {
   let answer = Promise.withResolvers<readonly string[]>();
   const { ask, pass } = fixture(() => answer.promise, { freshMs: 0 });
-  assert.equal(ask.isSlow("us-east-1"), false);
   const first = ask.ask(question("a"), never);
   await pass(900);
   answer.resolve([]);
   await first;
   assert.equal(ask.isSlow("us-east-1"), true);
-  assert.equal(ask.isSlow("eu-west-1"), false);
   answer = Promise.withResolvers();
   answer.resolve([]);
-  for (let index = 0; index < 4; index += 1) await ask.ask(question(`b${index}`), never);
+  for (let index = 0; index < 8; index += 1) await ask.ask(question(`b${index}`), never);
   assert.equal(ask.isSlow("us-east-1"), false);
+});
+
+test("a Signer that nobody has heard of yet is slow, and so is one that lets a question wait", async () => {
+  let isUp = true;
+  const { ask, pass } = fixture((about, signal) =>
+    isUp ? Promise.resolve([]) : silent(about, signal),
+  );
+  assert.equal(ask.isSlow("us-east-1"), true);
+  await ask.ask(question("a"), never);
+  assert.equal(ask.isSlow("us-east-1"), false);
+  isUp = false;
+  const waiting = ask.ask(question("b"), never);
+  assert.equal(ask.isSlow("us-east-1"), false);
+  await pass(200);
+  assert.equal(ask.isSlow("us-east-1"), true);
+  assert.equal(ask.isSlow("eu-west-1"), true);
+  await pass(2000);
+  await waiting;
 });

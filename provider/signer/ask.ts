@@ -2,6 +2,7 @@ import QuickLRU from "quick-lru";
 import { createDeadlines, type Schedule, untilAborted } from "../lib/deadline.ts";
 import { createFlight } from "../lib/single-flight.ts";
 import { createSlots } from "../lib/slots.ts";
+import { oneLine } from "../verdict/verdict.ts";
 import type { Answered, SignerAnswer } from "./answer.ts";
 import { createCircuit, type Circuit } from "./circuit.ts";
 import { failureOf, late, unknown, type Failure } from "./failure.ts";
@@ -56,7 +57,10 @@ export interface Ask {
   ask(question: SignerQuestion, caller: AbortSignal): Promise<Answered>;
   /** The same, but whatever is remembered. */
   askAgain(question: SignerQuestion, caller: AbortSignal): Promise<Answered>;
-  /** Whether the region's Signer has been slow of late: who can do something else meanwhile should. */
+  /**
+   * Whether the region's Signer takes its time, of late or right now, or nobody knows yet: who can do something else
+   * meanwhile should.
+   */
   isSlow(region: string): boolean;
 }
 
@@ -64,8 +68,10 @@ export interface Ask {
 interface Region {
   readonly circuit: Circuit;
   readonly take: ReturnType<typeof createSlots>;
-  /** Milliseconds that calls took of late, on average. */
-  usualMs: number;
+  /** When each call under way began, the oldest first. */
+  readonly calls: Set<{ readonly from: number }>;
+  /** Milliseconds that calls took of late, on average; undefined before the first has ended. */
+  usualMs: number | undefined;
 }
 
 /** Regions that anything is remembered of; a cluster signs in a few. */
@@ -89,7 +95,12 @@ export function createAsk(options: AskOptions): Ask {
   function regionOf(name: string): Region {
     const known = regions.get(name);
     if (known !== undefined) return known;
-    const region = { circuit: createCircuit(now), take: createSlots(options), usualMs: 0 };
+    const region = {
+      circuit: createCircuit(now),
+      take: createSlots(options),
+      calls: new Set<{ readonly from: number }>(),
+      usualMs: undefined,
+    };
     regions.set(name, region);
     return region;
   }
@@ -122,9 +133,12 @@ export function createAsk(options: AskOptions): Ask {
     for (let left = ATTEMPTS - 1; ; left -= 1) {
       const why = region.circuit.enter();
       if (why !== undefined) return why;
-      const from = now();
+      const underWay = { from: now() };
+      region.calls.add(underWay);
       const result = await attempt(question, deadline);
-      region.usualMs += (now() - from - region.usualMs) / 4;
+      region.calls.delete(underWay);
+      const tookMs = now() - underWay.from;
+      region.usualMs = region.usualMs === undefined ? tookMs : (3 * region.usualMs + tookMs) / 4;
       const isFailure = "answer" in result;
       region.circuit.note(isFailure && result.isSick ? result.answer : undefined);
       if (!isFailure) return result;
@@ -181,12 +195,18 @@ export function createAsk(options: AskOptions): Ask {
       return askAgain(question, caller);
     },
     askAgain,
-    isSlow: (name) => (regions.get(name)?.usualMs ?? 0) > SLOW_MS,
+    isSlow(name) {
+      const region = regions.get(name);
+      if (region?.usualMs === undefined || region.usualMs > SLOW_MS) return true;
+      const [oldest] = region.calls;
+      return oldest !== undefined && now() - oldest.from > SLOW_MS;
+    },
   };
 }
 
 /** A refusal that may come of asking in another partition than the signature's says so. */
 function inWords({ answer }: Failure, { partition }: SignerQuestion): SignerAnswer {
-  if (!answer.sentence.startsWith("ValidationException")) return answer;
-  return { ...answer, sentence: `${answer.sentence} (the signature is of partition ${partition})` };
+  if (!answer.sentence.includes("ValidationException")) return answer;
+  const said = oneLine(answer.sentence, 150);
+  return { ...answer, sentence: `${said} (the signature is of partition ${partition})` };
 }

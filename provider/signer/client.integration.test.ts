@@ -123,18 +123,22 @@ const faults = [
   {
     name: "denies access",
     answer: denied(),
-    want: /^SIGNER_DENIED AccessDeniedException: User: arn:aws:iam::111122223333:user\/provider is not authorized to perform: signer:GetRevocationStatus/,
+    want: /^SIGNER_DENIED AWS Signer answered AccessDeniedException: User: arn:aws:iam::111122223333:user\/provider is not authorized to perform: signer:GetRevocationStatus/,
   },
-  { name: "throttles", answer: throttled(), want: /^REVOCATION_UNKNOWN TooManyRequestsException/ },
+  {
+    name: "throttles",
+    answer: throttled(),
+    want: /^REVOCATION_UNKNOWN AWS Signer answered TooManyRequestsException/,
+  },
   {
     name: "throttles under the older name",
     answer: error(400, "ThrottlingException", "Rate exceeded"),
-    want: /^REVOCATION_UNKNOWN ThrottlingException: Rate exceeded$/,
+    want: /^REVOCATION_UNKNOWN AWS Signer answered ThrottlingException: Rate exceeded$/,
   },
   {
     name: "fails",
     answer: internal(),
-    want: /^REVOCATION_UNKNOWN InternalServiceErrorException/,
+    want: /^REVOCATION_UNKNOWN AWS Signer answered InternalServiceErrorException/,
   },
   {
     name: "hangs up",
@@ -219,7 +223,7 @@ test("a signature of another partition is unknown and says whose it is", async (
   const { say } = await fixture(t);
   assert.match(
     await say(question("cn-north-1", "aws-cn")),
-    /^REVOCATION_UNKNOWN ValidationException: .* \(the signature is of partition aws-cn\)$/,
+    /^REVOCATION_UNKNOWN AWS Signer answered ValidationException: .* \(the signature is of partition aws-cn\)$/,
   );
 });
 
@@ -228,7 +232,7 @@ test("F-16 credentials that changed are used from the next question on", async (
   keys.current = aws.issue({ role: "first" });
   assert.equal(await say(), "notRevoked");
   aws.expire(keys.current.accessKeyId);
-  assert.match(await say(), /^SIGNER_DENIED ExpiredTokenException/);
+  assert.match(await say(), /^SIGNER_DENIED AWS Signer answered ExpiredTokenException/);
   keys.current = aws.issue({ role: "second" });
   assert.equal(await say(), "notRevoked");
   assert.deepEqual(

@@ -11,9 +11,6 @@ export interface Failure {
   readonly isSick: boolean;
 }
 
-/** Bytes of a sentence, so that it fits into a reason of the plugin with what stands before it. */
-const SENTENCE_BYTES = 150;
-
 /** Refusals that end when an operator changes a permission or the credentials. */
 const DENIED: ReadonlySet<string> = new Set([
   "AccessDeniedException",
@@ -42,8 +39,7 @@ export function failureOf(error: unknown, timeoutMs: number): Failure {
   const status = statusOf(error);
   if (status === undefined || name === "SyntaxError") return ofSystem(name, errorCode(error));
   const words = oneLine(
-    `${name}: ${message.replaceAll(ACCESS_KEY, "(access key)")}`,
-    SENTENCE_BYTES,
+    `AWS Signer answered ${name}: ${message.replaceAll(ACCESS_KEY, "(access key)")}`,
   );
   if (DENIED.has(name) || status === 401 || status === 403) {
     return { answer: unknown(words, "SIGNER_DENIED"), isTransient: false, isSick: false };

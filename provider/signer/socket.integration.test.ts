@@ -267,7 +267,7 @@ test("an inquiry that is over waits for Signer no more", async (t) => {
   slow.region = "us-east-1";
   const inquiry = plugin.begin(envelope, TRUSTING);
   inquiry[Symbol.dispose]();
-  await inquiry.ready;
+  await inquiry.settled;
   assert.deepEqual([inquiry.answered, inquiry.words], [undefined, undefined]);
 });
 
@@ -290,7 +290,8 @@ for (const { name, trusting, times } of early) {
     asked.length = 0;
     using inquiry = plugin.begin(envelope, trusting);
     assert.deepEqual(asked, times === 0 ? [] : [questionOfEnvelope(envelope)]);
-    await inquiry.ready;
+    await inquiry.settled;
+    assert.equal(inquiry.isReady, true);
   });
 }
 
@@ -305,18 +306,14 @@ test("Signer is asked once for all runs of one judgement", async (t) => {
 
 test("F-13 Notation is started at once while Signer is quick, and after its answer while it is slow", async (t) => {
   const answer = Promise.withResolvers<SignerAnswer>();
-  const { plugin, inquiry, slow } = await fixture(t, answer.promise);
-  await inquiry.ready;
-  assert.equal(inquiry.answered, undefined);
+  const { inquiry, slow } = await fixture(t, answer.promise);
+  assert.equal(inquiry.isReady, true);
   slow.region = "us-east-1";
-  using patient = plugin.begin(envelope, TRUSTING);
-  let isReady = false;
-  const ready = patient.ready.then(() => (isReady = true));
-  await Promise.resolve();
-  assert.equal(isReady, false);
+  assert.equal(inquiry.isReady, false);
   answer.resolve({ kind: "revoked", entities: [signed.job] });
-  await ready;
-  assert.deepEqual(patient.words, {
+  await inquiry.settled;
+  assert.equal(inquiry.isReady, true);
+  assert.deepEqual(inquiry.words, {
     reason: "REVOKED",
     sentence: `AWS Signer revoked ${signed.job}`,
   });

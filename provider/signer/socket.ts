@@ -46,10 +46,12 @@ export interface Inquiry extends Disposable {
   /** Undefined for an envelope that AWS Signer did not make. */
   readonly question: SignerQuestion | undefined;
   /**
-   * Resolves when it is time to start Notation: at once where Signer is quick, otherwise when it has answered, so that
-   * nobody holds a place for a run while Signer takes its time. Never rejects.
+   * Whether it is time to start Notation: where Signer is quick, or has answered, or is not asked before Notation is.
+   * To be looked at when there is a place for a run, so that nobody holds one while Signer takes its time.
    */
-  readonly ready: Promise<void>;
+  readonly isReady: boolean;
+  /** Resolves when it is time in any case. Never rejects. */
+  readonly settled: Promise<void>;
   /** What Signer said so far; undefined when it was not asked, or did not answer yet. */
   readonly answered: Answered | undefined;
   /** The same in words that name what was revoked or what AWS said; undefined when nothing is wrong. */
@@ -151,10 +153,13 @@ function createInquiry(
     question !== undefined &&
     isRevocationChecked &&
     isTrusted(question.profileVersionArn, trustedIdentities);
-  const early = isEarly ? askOnce(question).then(ignore, ignore) : Promise.resolve();
+  const settled = isEarly ? askOnce(question).then(ignore, ignore) : Promise.resolve();
   return {
     question,
-    ready: isEarly && ask.isSlow(question.region) ? early : Promise.resolve(),
+    get isReady() {
+      return !isEarly || answered !== undefined || !ask.isSlow(question.region);
+    },
+    settled,
     get answered() {
       return answered;
     },
