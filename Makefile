@@ -58,6 +58,10 @@ templates: install ## Write every template.yaml from its Rego
 test-templates: install tools/bin/opa tools/bin/gator ## Check and test the Rego, and run its samples in gator
 	@node --test --test-reporter=spec tools/templates.test.ts tools/templates.integration.test.ts
 
+.PHONY: test-the-tests
+test-the-tests: install tools/bin/notation tools/bin/olareg tools/bin/opa tools/bin/gator ## Break the code on purpose, and see a test turn red
+	@node tools/test-the-tests.ts $(ARGS)
+
 .PHONY: demo
 demo: install tools/bin/notation tools/bin/olareg ## Real images, real signatures, judged over mutual TLS
 	@node testing/demo/main.ts $(ARGS)

@@ -1,0 +1,101 @@
+// `make test-the-tests`: puts each deliberate defect of `defects/` into a copy of the checkout, and demands that a test by the
+// name that the defect gives turns red. `make test-the-tests ARGS="old-tls"` tries some of them.
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const DEFECTS = join(ROOT, "defects");
+
+/** A patch of git with a head: what is wrong, the tests to run, and a pattern of the titles of which one must turn red. */
+interface Defect {
+  readonly name: string;
+  readonly file: string;
+  readonly why: string;
+  readonly tests: readonly string[];
+  readonly red: RegExp;
+}
+
+/** Milliseconds: a defect may make a test hang, which is red too. */
+const TEST_MS = 30_000;
+const RUN_MS = 90_000;
+
+async function readDefect(file: string): Promise<Defect> {
+  const text = await readFile(file, "utf8");
+  const [head = ""] = text.split("diff --git");
+  const member = (name: string): string => {
+    const found = new RegExp(`^${name}: (.+)$`, "m").exec(head)?.[1];
+    if (found === undefined) throw new Error(`${file} has no line "${name}:"`);
+    return found;
+  };
+  return {
+    name: basename(file, ".patch"),
+    file,
+    why: head.split("\n", 1)[0] ?? "",
+    tests: member("Tests").split(" "),
+    red: new RegExp(member("Red")),
+  };
+}
+
+interface Run {
+  readonly code: number;
+  readonly output: string;
+}
+
+async function run(cwd: string, program: string, ...args: readonly string[]): Promise<Run> {
+  const options = { cwd, timeout: RUN_MS, maxBuffer: 64 * 1024 * 1024 };
+  return await new Promise((resolve) => {
+    execFile(program, args, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
+      resolve({ code, output: stdout + stderr });
+    });
+  });
+}
+
+/** Titles of the tests that failed. */
+async function failures(copy: string, tests: readonly string[]): Promise<readonly string[]> {
+  const timeout = `--test-timeout=${TEST_MS}`;
+  const { output } = await run(copy, "node", "--test", "--test-reporter=tap", timeout, ...tests);
+  return output
+    .matchAll(/^ *not ok \d+ - (.*?)(?: # .*)?$/gm)
+    .map(([, title = ""]) => title.replaceAll("\\#", "#"))
+    .filter((title) => !title.endsWith(".test.ts"))
+    .toArray();
+}
+
+const asked = process.argv.slice(2);
+const files = (await readdir(DEFECTS)).filter((name) => name.endsWith(".patch")).toSorted();
+const defects = (
+  await Promise.all(files.map(async (name) => await readDefect(join(DEFECTS, name))))
+).filter(({ name }) => asked.length === 0 || asked.includes(name));
+const directory = await mkdtemp(join(tmpdir(), "defects-"));
+const copy = join(directory, "checkout");
+let missed = 0;
+try {
+  const { code, output } = await run(ROOT, "git", "clone", "--quiet", "--local", ROOT, copy);
+  if (code !== 0) throw new Error(output);
+  await symlink(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  await cp(join(ROOT, "tools/bin"), join(copy, "tools/bin"), { recursive: true });
+  process.stdout.write("| defect | | red | s |\n| --- | --- | --- | --- |\n");
+  for (const { name, file, why, tests, red } of defects) {
+    const began = performance.now();
+    const applied = await run(copy, "git", "apply", "--recount", file);
+    const failed = applied.code === 0 ? await failures(copy, tests) : [];
+    const caught = failed.filter((title) => red.test(title));
+    if (caught.length === 0) missed += 1;
+    const verdict =
+      applied.code === 0
+        ? (caught[0] ?? `**not caught**; red were: ${failed.join("; ") || "none"}`)
+        : `**does not apply**: ${applied.output.split("\n", 1)[0]}`;
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    process.stdout.write(`| ${name} | ${why} | ${verdict.replaceAll("|", "\\|")} | ${seconds} |\n`);
+    await run(copy, "git", "checkout", "--quiet", ".");
+  }
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+process.stdout.write(`\n${defects.length - missed} of ${defects.length} defects were caught\n`);
+process.exitCode = missed === 0 && defects.length > 0 ? 0 : 1;
