@@ -97,6 +97,7 @@ const builtIn = (timeoutMs = 1000): Implementation => ({
         schedule: realTime,
         random: () => 0,
       }),
+      maxWaitingRuns: 1,
       readMs: 5000,
       schedule: realTime,
     });

@@ -75,6 +75,7 @@ async function fixture(
   const plugin = await createSignerPlugin({
     directory,
     ask,
+    maxWaitingRuns: 2,
     readMs: 60_000,
     schedule: realTime,
     ...changes,
@@ -291,7 +292,7 @@ for (const { name, trusting, times } of early) {
     using inquiry = plugin.begin(envelope, trusting);
     assert.deepEqual(asked, times === 0 ? [] : [questionOfEnvelope(envelope)]);
     await inquiry.settled;
-    assert.equal(inquiry.isReady, true);
+    assert.equal(inquiry.mayStart(), true);
   });
 }
 
@@ -306,17 +307,32 @@ test("Signer is asked once for all runs of one judgement", async (t) => {
 
 test("F-13 Notation is started at once while Signer is quick, and after its answer while it is slow", async (t) => {
   const answer = Promise.withResolvers<SignerAnswer>();
-  const { inquiry, slow } = await fixture(t, answer.promise);
-  assert.equal(inquiry.isReady, true);
+  const { plugin, inquiry, slow } = await fixture(t, answer.promise);
   slow.region = "us-east-1";
-  assert.equal(inquiry.isReady, false);
+  assert.equal(inquiry.mayStart(), false);
+  slow.region = "";
+  assert.equal(inquiry.mayStart(), true);
+  slow.region = "us-east-1";
+  assert.equal(inquiry.mayStart(), true, "what was started is not called back");
+  using late = plugin.begin(envelope, TRUSTING);
+  assert.equal(late.mayStart(), false);
   answer.resolve({ kind: "revoked", entities: [signed.job] });
-  await inquiry.settled;
-  assert.equal(inquiry.isReady, true);
-  assert.deepEqual(inquiry.words, {
-    reason: "REVOKED",
-    sentence: `AWS Signer revoked ${signed.job}`,
-  });
+  await late.settled;
+  assert.equal(late.mayStart(), true);
+  const sentence = `AWS Signer revoked ${signed.job}`;
+  assert.deepEqual(late.words, { reason: "REVOKED", sentence });
+});
+
+test("F-13 no more runs than may wait for Signer, until one of them need not any more", async (t) => {
+  const answer = Promise.withResolvers<SignerAnswer>();
+  const { plugin } = await fixture(t, answer.promise);
+  const [one, two, three] = [1, 2, 3].map(() => plugin.begin(envelope, TRUSTING));
+  assert.deepEqual([one?.mayStart(), two?.mayStart(), three?.mayStart()], [true, true, false]);
+  one?.[Symbol.dispose]();
+  await one?.settled;
+  assert.equal(three?.mayStart(), true);
+  two?.[Symbol.dispose]();
+  three?.[Symbol.dispose]();
 });
 
 const commands = [

@@ -27,6 +27,8 @@ export interface SignerPluginOptions {
   /** Exists; the socket's own directory is made in it, mode 0700. */
   readonly directory: string;
   readonly ask: Ask;
+  /** Runs that may wait for Signer at once; fewer than there are places for runs. */
+  readonly maxWaitingRuns: number;
   /** Milliseconds that a launcher may take to say what it wants. */
   readonly readMs: number;
   readonly schedule: Schedule;
@@ -46,11 +48,12 @@ export interface Inquiry extends Disposable {
   /** Undefined for an envelope that AWS Signer did not make. */
   readonly question: SignerQuestion | undefined;
   /**
-   * Whether it is time to start Notation: where Signer is quick, or has answered, or is not asked before Notation is.
-   * To be looked at when there is a place for a run, so that nobody holds one while Signer takes its time.
+   * Whether Notation may be started now: Signer has answered, or is not asked before Notation is, or is quick and few
+   * runs wait for it already. To be asked when there is a place for a run, so that a Signer that takes its time holds
+   * few of them, however suddenly it begins to. Whoever is told so counts as waiting until there is an answer.
    */
-  readonly isReady: boolean;
-  /** Resolves when it is time in any case. Never rejects. */
+  mayStart(): boolean;
+  /** Resolves when Notation may be started in any case. Never rejects. */
   readonly settled: Promise<void>;
   /** What Signer said so far; undefined when it was not asked, or did not answer yet. */
   readonly answered: Answered | undefined;
@@ -89,7 +92,8 @@ const HEADER_BYTES = 2 * NAME_BYTES + 1 + 2 * SECRET_BYTES + " verify-signature\
  * @throws with a sentence when the directory's path is too long for a socket, or what the file system says
  */
 export async function createSignerPlugin(options: SignerPluginOptions): Promise<SignerPlugin> {
-  const { ask, readMs, schedule } = options;
+  const { ask, readMs, schedule, maxWaitingRuns } = options;
+  const waiting = new Set<Promise<void>>();
   const directory = mkdtempSync(join(resolve(options.directory), "signer-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const path = join(directory, "s");
@@ -115,7 +119,8 @@ export async function createSignerPlugin(options: SignerPluginOptions): Promise<
   });
 
   return {
-    begin: (envelope, trusting) => createInquiry({ ask, path, runs }, envelope, trusting),
+    begin: (envelope, trusting) =>
+      createInquiry({ ask, path, runs, waiting, maxWaitingRuns }, envelope, trusting),
     async [Symbol.asyncDispose]() {
       runs.clear();
       const closed = once(server, "close");
@@ -129,12 +134,15 @@ export async function createSignerPlugin(options: SignerPluginOptions): Promise<
 
 interface Parts {
   readonly ask: Ask;
+  /** What the runs that were started wait for. */
+  readonly waiting: Set<Promise<void>>;
+  readonly maxWaitingRuns: number;
   readonly path: string;
   readonly runs: Map<string, Run>;
 }
 
 function createInquiry(
-  { ask, path, runs }: Parts,
+  { ask, path, runs, waiting, maxWaitingRuns }: Parts,
   envelope: Pick<Envelope, "mediaType" | "bytes">,
   { trustedIdentities, isRevocationChecked }: Trusting,
 ): Inquiry {
@@ -156,8 +164,12 @@ function createInquiry(
   const settled = isEarly ? askOnce(question).then(ignore, ignore) : Promise.resolve();
   return {
     question,
-    get isReady() {
-      return !isEarly || answered !== undefined || !ask.isSlow(question.region);
+    mayStart() {
+      if (!isEarly || answered !== undefined || waiting.has(settled)) return true;
+      if (ask.isSlow(question.region) || waiting.size >= maxWaitingRuns) return false;
+      waiting.add(settled);
+      void settled.then(() => waiting.delete(settled));
+      return true;
     },
     settled,
     get answered() {
