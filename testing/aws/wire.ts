@@ -28,7 +28,6 @@ import {
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
-import type { Answer } from "../registry/answers.ts";
 import type { Asked, AwsError, CommonError, Protocol, Written } from "./protocol.ts";
 import { amzDate, isSignedBy, parseAmzDate, parseScope, type Scope } from "./sigv4.ts";
 
@@ -115,9 +114,9 @@ interface AwsExchange {
   readonly call: Call;
   readonly service: Service;
   /** Sends an error in the service's own way. */
-  refuse(error: AwsError): void;
+  readonly refuse: (error: AwsError) => void;
   /** Does what the operation does. */
-  pass(): Promise<void>;
+  readonly pass: () => Promise<void>;
 }
 
 export interface Aws extends Issuer, AsyncDisposable {
@@ -130,7 +129,7 @@ export interface Aws extends Issuer, AsyncDisposable {
   /** Ends keys before their time. */
   expire(accessKeyId: string): void;
   /** @param operation `GetAuthorizationToken` */
-  on(operation: string, ...answers: readonly [AwsAnswer | Answer, ...(AwsAnswer | Answer)[]]): void;
+  on(operation: string, ...answers: readonly [AwsAnswer, ...AwsAnswer[]]): void;
   /** Nobody may do it any more. @param action `ecr:GetAuthorizationToken` */
   deny(action: string): void;
   allow(action: string): void;
@@ -226,7 +225,7 @@ interface Holder extends Keys {
 }
 
 export async function startAws(options: AwsOptions): Promise<Aws> {
-  const { services, now = Date.now, partition = "aws", tls } = options;
+  const { services, now = () => Date.now(), partition = "aws", tls } = options;
   const holders = new Map<string, Holder>();
   const rules = new Map<string, { readonly answers: readonly AwsAnswer[]; used: number }>();
   const deniedActions = new Set<string>();
@@ -319,7 +318,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     response.setHeader("date", new Date(now()).toUTCString());
     if (found === undefined) return send(response, { status: 404, headers: {}, body: "" });
     const { service, asked, operation } = found;
-    const scope = parseScope(String(request.headers.authorization ?? ""));
+    const scope = parseScope(request.headers.authorization ?? "");
     const refuse = (error: AwsError): void => send(response, service.protocol.refuse(error));
     const who =
       operation?.isUnsigned === true

@@ -1,0 +1,91 @@
+/**
+ * A registry with ECR's manners, in front of a real one: Basic with the tokens of a `createEcrDouble`, 401 with a Basic challenge for nobody,
+ * 403 without a challenge for a token that has expired, blobs by redirect to another host, as ECR sends to S3.
+ *
+ *   await using registry = await startEcrRegistry({ ecr, upstream: olareg, host: "111122223333.dkr.ecr.eu-west-1.amazonaws.com" });
+ *   createTestClient({ target: registry, host: registry.ecrHost, credentials, blobHosts: [registry.blobHost] });
+ *   registry.deny("app");                      // 403 with ECR's words, whatever the token
+ *   registry.on("GET /v2/app/manifests/v1", status(503));
+ *   registry.bucket.count(/^GET /);            // what was asked of the other host
+ */
+import { json, pass, redirect, type Answer } from "../registry/answers.ts";
+import type { Target } from "../registry/target.ts";
+import { startUnruly, type Unruly } from "../registry/unruly.ts";
+import type { EcrDouble } from "./ecr.ts";
+
+export interface EcrRegistryOptions {
+  readonly ecr: EcrDouble;
+  /** Where the images are. */
+  readonly upstream: Target;
+  /** As images name it. Default `111122223333.dkr.ecr.eu-west-1.amazonaws.com`. */
+  readonly host?: string;
+  /** Tokens of other regions are refused. Default any region. */
+  readonly region?: string;
+}
+
+export interface EcrRegistry extends Unruly {
+  /** As images name it; nobody looks it up, because the target's URL is the endpoint. */
+  readonly ecrHost: string;
+  /** The host that blobs come from. */
+  readonly bucket: Unruly;
+  /** `127.0.0.1:5001` */
+  readonly blobHost: string;
+  /** Nobody may read the repository any more. */
+  deny(repository: string): void;
+}
+
+/** `/v2/<repository>/<kind>/<reference>` */
+const PATH = /^\/v2\/(?<repository>.+)\/(?<kind>manifests|blobs|referrers)\/(?<reference>[^/?]+)/;
+
+/** A signed URL is of no use to anyone else, and not for long. */
+const SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signature=";
+
+export async function startEcrRegistry(options: EcrRegistryOptions): Promise<EcrRegistry> {
+  const { ecr, upstream, region, host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com" } = options;
+  const denied = new Set<string>();
+  await using parts = new AsyncDisposableStack();
+  const bucket = parts.use(await startUnruly({ upstream }));
+  const registry = parts.use(await startUnruly({ upstream }));
+
+  const answer: Answer = (exchange) => {
+    const { request } = exchange;
+    const { repository = "", kind } = PATH.exec(request.url ?? "")?.groups ?? {};
+    const refuse = (code: number, text: string, headers = {}): void | Promise<void> =>
+      json({ errors: [{ code: "DENIED", message: text }] }, { status: code, headers })(exchange);
+    switch (ecr.accepts(request.headers.authorization ?? "", region)) {
+      case "unknown":
+        return refuse(401, "Not Authorized", {
+          "www-authenticate": `Basic realm="https://${host}/",service="ecr.amazonaws.com"`,
+        });
+      case "expired":
+        return refuse(403, "Your authorization token has expired. Reauthenticate and try again.");
+      case "ok":
+        break;
+    }
+    if (denied.has(repository)) {
+      return refuse(
+        403,
+        `User: arn:aws:sts::111122223333:assumed-role/provider/session is not authorized to perform: ecr:BatchGetImage on resource: arn:aws:ecr:eu-west-1:111122223333:repository/${repository} because no resource-based policy allows the ecr:BatchGetImage action`,
+      );
+    }
+    if (kind === "blobs") return redirect(`${bucket.url}${request.url}?${SIGNED}00`)(exchange);
+    // The real one behind it wants to see none of this.
+    delete request.headers.authorization;
+    return pass()(exchange);
+  };
+  registry.on(/^GET /, answer);
+  // Whoever sends credentials along is told as S3 tells him.
+  bucket.on(/^GET /, (exchange) => {
+    if (exchange.request.headers.authorization === undefined) return pass()(exchange);
+    return json({ code: "InvalidArgument" }, { status: 400 })(exchange);
+  });
+  const owned = parts.move();
+  return {
+    ...registry,
+    ecrHost: host,
+    bucket,
+    blobHost: bucket.host,
+    deny: (repository) => void denied.add(repository),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
