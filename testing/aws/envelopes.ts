@@ -21,7 +21,7 @@ export interface ProfileOptions {
   readonly name?: string;
 }
 
-export const SIGNER_REGION = "us-east-1";
+const SIGNER_REGION = "us-east-1";
 const VERSION = "Ver1on0001";
 const DAY_MS = 86_400_000;
 /** The longest that a profile may let its signatures live, and its default: 135 months. */
