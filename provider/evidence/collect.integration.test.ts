@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gather } from "../../testing/evidence/gather.ts";
 import { createTestClient } from "../../testing/registry/client.ts";
 import { startOlareg } from "../../testing/registry/olareg.ts";
 import { attachSignature, pushImage } from "../../testing/registry/push.ts";
 import { createAuthority } from "../../testing/signing/authority.ts";
 import { COSE, cose, JWS, jws } from "../../testing/signing/envelope.ts";
+import type { Digest } from "../image/digest.ts";
 import { isRefusal } from "../verdict/verdict.ts";
 import { createCollect } from "./collect.ts";
 import { createContents } from "./contents.ts";
@@ -17,14 +19,17 @@ for (const referrersApi of [true, false]) {
     await using registry = await startOlareg({ referrersApi });
     await using target = createTestClient({ target: registry });
     const limits = { registry: target.client, maxEnvelopeBytes: 100_000 };
+    const from = { registry: target.host, repository: "team/app" };
     const contents = createContents({ ...limits, maxCacheBytes: 1_000_000, now: () => 0 });
-    const collect = createCollect({
+    const evidenceFor = createCollect({
       ...limits,
       contents,
       plugins: [],
       maxSignatures: 10,
       onFault: assert.ifError,
     });
+    const collect = async (digest: Digest) =>
+      await gather(await evidenceFor(from, digest, undefined, never));
     const place = { registry, repository: "team/app" };
     const subject = await pushImage({ ...place, tag: "v1" });
     const unsigned = await pushImage({ ...place, tag: "v2" });
@@ -45,9 +50,8 @@ for (const referrersApi of [true, false]) {
       }),
       await attachSignature({ ...place, subject, mediaType: JWS, envelope: "{" }),
     ];
-    const from = { registry: target.host, repository: "team/app" };
 
-    const evidence = await collect(from, subject.digest, undefined, never);
+    const evidence = await collect(subject.digest);
     if (isRefusal(evidence)) assert.fail(evidence.sentence);
     assert.deepEqual(evidence.subject, subject);
     assert.equal(evidence.listed, 3);
@@ -63,11 +67,11 @@ for (const referrersApi of [true, false]) {
     );
 
     const asked = target.events.length;
-    assert.deepEqual(await collect(from, subject.digest, undefined, never), evidence);
+    assert.deepEqual(await collect(subject.digest), evidence);
     const again = new Set(target.events.slice(asked).map(({ operation }) => operation));
     assert.deepEqual([...again], ["referrers"]);
 
-    const none = await collect(from, unsigned.digest, undefined, never);
+    const none = await collect(unsigned.digest);
     assert.deepEqual(none, { subject: unsigned, candidates: [], listed: 0 });
   });
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gather, type Gathered } from "../../testing/evidence/gather.ts";
 import { createAuthority } from "../../testing/signing/authority.ts";
 import { awsSigner, JWS, jws, type EnvelopeOptions } from "../../testing/signing/envelope.ts";
 import type { Descriptor } from "../image/descriptor.ts";
@@ -8,7 +9,6 @@ import type { Referrer, RegistryClient, Repository } from "../registry/registry.
 import { isRefusal, rejected, undecided, type Refusal } from "../verdict/verdict.ts";
 import { createCollect, MAX_MANIFEST_BYTES } from "./collect.ts";
 import { createContents } from "./contents.ts";
-import type { Evidence } from "./evidence.ts";
 
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
 const SIGNATURE = "application/vnd.cncf.notary.signature";
@@ -108,7 +108,7 @@ function createRegistry() {
 
 type Registry = ReturnType<typeof createRegistry>;
 
-function collector(
+function collecting(
   { client: registry }: Registry,
   {
     maxCacheBytes = 1_000_000,
@@ -121,14 +121,20 @@ function collector(
   return createCollect({ ...limits, contents, plugins, maxSignatures: 10, onFault });
 }
 
+/** As {@link collecting}, with every candidate fetched. */
+function collector(...of: Parameters<typeof collecting>) {
+  const collect = collecting(...of);
+  return async (...about: Parameters<typeof collect>) => await gather(await collect(...about));
+}
+
 const never = new AbortController().signal;
 
-function evidenceOf(outcome: Evidence | Refusal): Evidence {
+function evidenceOf<T extends object>(outcome: T | Refusal): T {
   if (isRefusal(outcome)) assert.fail(`${outcome.reason}: ${outcome.sentence}`);
   return outcome;
 }
 /** What became of each signature: `envelope`, or the code of the refusal. */
-const outcomes = (outcome: Evidence | Refusal) =>
+const outcomes = (outcome: Gathered | Refusal) =>
   evidenceOf(outcome).candidates.map((candidate) =>
     candidate.kind === "envelope" ? "envelope" : candidate.verdict.reason,
   );
@@ -183,6 +189,35 @@ test("three round trips: subject and list, then every manifest, then every envel
       ["blob", "blob"],
     ],
   );
+});
+
+test("F-08 of large envelopes no more are held at once than the largest may have bytes, and what is not gone through is not fetched", async () => {
+  const registry = createRegistry();
+  // A share of 100,000 bytes: two of the first three, then the other one with the last.
+  const sizes = [33_000, 33_000, 33_000, 5_000].map((length, index) => {
+    const bytes = envelopeOf({ optional: { index, pad: "x".repeat(length) } });
+    registry.attach(app, bytes);
+    return bytes.length;
+  });
+  let held = 0;
+  let peak = 0;
+  const blobs = () => registry.calls.filter((call) => call.startsWith("blob")).length;
+  registry.hold(async (call) => {
+    if (call !== "blob") return;
+    held += sizes[blobs() - 1] ?? 0;
+    peak = Math.max(peak, held);
+    await settled();
+  });
+  const evidence = evidenceOf(await collecting(registry)(app, subject.digest, undefined, never));
+  assert.equal(blobs(), 0);
+  const fetched: number[] = [];
+  for await (const candidate of evidence.candidates) {
+    assert.equal(candidate.kind, "envelope");
+    fetched.push(blobs());
+    held -= candidate.kind === "envelope" ? candidate.bytes.length : 0;
+  }
+  assert.deepEqual(fetched, [2, 2, 4, 4]);
+  assert.ok(peak > 0 && peak <= 100_000, `${peak}`);
 });
 
 test("a subject that is known is not asked for", async () => {

@@ -41,7 +41,12 @@ export type Candidate = Envelope | BadCandidate;
 /** Everything that is needed to judge one subject. */
 export interface Evidence {
   readonly subject: Descriptor;
-  readonly candidates: readonly Candidate[];
+  /**
+   * To be gone through once, in the registry's order. Envelopes are fetched as their turn comes, no more at once than the
+   * largest may have bytes; what was gone through is not held. Rejects with the reason of the signal that the evidence was
+   * collected under.
+   */
+  readonly candidates: AsyncIterable<Candidate>;
   /** Signatures that the registry lists; more than the candidates when there are too many. */
   readonly listed: number;
 }

@@ -262,6 +262,7 @@ const FAULTS: readonly { readonly name: string; readonly fault: (parts: Parts) =
   { name: "trust", fault: (parts) => (parts.policy = broken) },
   { name: "the registry's list", fault: (parts) => (parts.allows = broken) },
   { name: "the registry", fault: (parts) => (parts.network = broken) },
+  { name: "an envelope", fault: (parts) => (parts.envelope = broken) },
   { name: "Notation's state", fault: (parts) => (parts.notation = broken) },
   { name: "the judge", fault: (parts) => (parts.judge = broken) },
 ];

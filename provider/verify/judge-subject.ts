@@ -73,13 +73,17 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
     // The last look before a verdict is said of this digest and no other.
     if (subject.digest !== digest) return OTHER_SUBJECT;
     const refusals: Refusal[] = [];
-    for (const candidate of candidates) {
-      if (signal.aborted) return ENDED;
-      const judgement = await judgementOf(ground, from, subject, candidate, signal);
-      if (judgement.kind !== "passed") refusals.push(judgement);
-      else if (candidate.kind === "envelope") {
-        return verified(ground, subject, candidate, judgement);
+    try {
+      for await (const candidate of candidates) {
+        if (signal.aborted) return ENDED;
+        const judgement = await judgementOf(ground, from, subject, candidate, signal);
+        if (judgement.kind !== "passed") refusals.push(judgement);
+        else if (candidate.kind === "envelope") {
+          return verified(ground, subject, candidate, judgement);
+        }
       }
+    } catch (error) {
+      return failure(error, signal);
     }
     return weigh(refusals, listed);
   };

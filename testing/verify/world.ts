@@ -88,6 +88,17 @@ export const candidate = (name: string): Candidate => ({
   claims: { signer: { scheme: "notary.x509", subject: `CN=${name}` } },
 });
 
+/** Candidates as evidence has them, each after what it waits for. */
+async function* inTurn(
+  candidates: readonly Candidate[],
+  turn: () => Promise<void>,
+): AsyncGenerator<Candidate, void> {
+  for (const candidate of candidates) {
+    await turn();
+    yield candidate;
+  }
+}
+
 const LIMITS = { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting: 1000, concurrency: 100 };
 
 /** One verifier, and the parts around it as a test wants them: a registry, a Notation, trust policies. */
@@ -121,6 +132,8 @@ export function createWorld({
     collected: undefined as Digest | undefined,
     /** What a question to the registry waits for, before it ends and after the answer is settled. */
     network: async (_signal: AbortSignal): Promise<void> => {},
+    /** What an envelope waits for when its turn comes. */
+    envelope: async (_signal: AbortSignal): Promise<void> => {},
   };
   const verifier = createVerifier({
     trust: { policy: (name) => parts.policy(name) },
@@ -145,7 +158,7 @@ export function createWorld({
       const found = signatures.get(`${registry}/${repository}@${digest}`) ?? [candidate("good")];
       return {
         subject: { mediaType: MANIFEST, digest: parts.collected ?? digest, size: 10 },
-        candidates: found,
+        candidates: inTurn(found, async () => await parts.envelope(signal)),
         listed: parts.listed ?? found.length,
       };
     },
