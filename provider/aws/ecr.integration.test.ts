@@ -159,6 +159,20 @@ test("F-11 a token that is refused is replaced once, and one that is new is not"
   assert.equal(world.aws.count("GetAuthorizationToken"), 2);
 });
 
+test("F-11 what is refused again and again is replaced ever more rarely", async (t) => {
+  const world = await setUp(t, { random: 0 });
+  const source = world.ecr.sourceFor(WEST);
+  assert.ok(source !== undefined);
+  let answer = await source();
+  for (let minute = 0; minute < 120; minute += 1) {
+    world.pass(60_000);
+    assert.ok(isCredentials(answer));
+    answer = await source(answer);
+  }
+  // After 1, 4 and 15 minutes, and then every 15.
+  assert.equal(world.aws.count("GetAuthorizationToken"), 10);
+});
+
 test("F-15 an account that has a role gets its token by that role, the others by our own", async (t) => {
   const role = "arn:aws:iam::444455556666:role/reader";
   const world = await setUp(t, { accounts: ["*"], roles: new Map([["444455556666", role]]) });

@@ -61,8 +61,13 @@ const REFRESH_SPREAD = 0.04;
 const RETRY_MS = 1000;
 const RETRY_AHEAD_MS = 30_000;
 
-/** Milliseconds that a value must have been used for before a refusal can mean its age. */
+/**
+ * Milliseconds that a value must have been used for before a refusal can mean its age: the least, by how much more it takes each time
+ * that this was believed, and the most. What is refused as well when it is new is refused for another reason.
+ */
 const LEAST_AGE_MS = 60_000;
+const LEAST_AGE_GROWTH = 4;
+const MOST_LEAST_AGE_MS = 900_000;
 
 /** Milliseconds that the machine's clock may be set back without a value being given up. */
 const STEP_BACK_MS = 300_000;
@@ -90,6 +95,7 @@ export function createRenewed<T>(options: RenewedOptions<T>): Renewed<T> {
   const flight = createFlight<T | AwsFailure>(() => deadlines.begin());
   let held: Held<T> | undefined;
   let failed: { readonly why: AwsFailure; readonly at: number } | undefined;
+  let leastAgeMs = LEAST_AGE_MS;
   let isKeptWarm = false;
   let isClosed = false;
   let timer: ReturnType<Schedule> | undefined;
@@ -128,7 +134,7 @@ export function createRenewed<T>(options: RenewedOptions<T>): Renewed<T> {
   };
 
   const renew = (caller: AbortSignal): Promise<T | AwsFailure> =>
-    flight.run("the one", attempt, caller).result;
+    flight.run(ONE, attempt, caller).result;
 
   const current = async (caller: AbortSignal): Promise<T | AwsFailure> => {
     caller.throwIfAborted();
@@ -144,8 +150,12 @@ export function createRenewed<T>(options: RenewedOptions<T>): Renewed<T> {
     current,
     async replace(refused, caller) {
       if (held === undefined || held.value !== refused) return current(caller);
-      if (ageOf(held) < LEAST_AGE_MS) return held.value;
-      return failed === undefined || mayTryAfter(RETRY_MS) ? renew(caller) : failed.why;
+      // Whoever comes while one is fetched waits for that one.
+      if (flight.has(ONE)) return renew(caller);
+      if (ageOf(held) < leastAgeMs) return held.value;
+      if (failed !== undefined && !mayTryAfter(RETRY_MS)) return failed.why;
+      leastAgeMs = Math.min(leastAgeMs * LEAST_AGE_GROWTH, MOST_LEAST_AGE_MS);
+      return renew(caller);
     },
     keepWarm() {
       isKeptWarm = true;
@@ -165,6 +175,9 @@ export function createRenewed<T>(options: RenewedOptions<T>): Renewed<T> {
     },
   };
 }
+
+/** There is one fetch at a time. */
+const ONE = "the one";
 
 /** Of work that nobody waits for. */
 const NEVER = new AbortController().signal;
