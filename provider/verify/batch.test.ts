@@ -137,6 +137,19 @@ test("work that waited for its turn until its deadline is never begun", async ()
   assert.equal(calls.collect, 1);
 });
 
+test("work that is ended while it waits for a further envelope is TIMEOUT and no fault", async () => {
+  const { verifier, parts, time, events } = createWorld({ deadlineMs: 20_000 });
+  parts.envelope = async (signal) =>
+    await new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("ended")));
+    });
+  const asked = verifier.decide([IMAGE], never);
+  await settle();
+  time.pass(10_000);
+  assert.deepEqual(codesOf(await asked), ["TIMEOUT"]);
+  assert.deepEqual(events, []);
+});
+
 test("work has a deadline of its own, after which it is TIMEOUT and not kept", async () => {
   const { verifier, parts, time, ask, calls } = createWorld();
   parts.judge = async (_question, signal) =>
