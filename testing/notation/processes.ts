@@ -13,7 +13,7 @@ export function isRunning(pid: number): boolean {
 }
 
 /** Milliseconds after which a state that did not come is not waited for any more: far beyond what any takes. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 10_000;
 
 /** Waits for a state of the system that announces itself by no event. @throws when it does not come */
 export async function until(isSo: () => boolean): Promise<void> {
