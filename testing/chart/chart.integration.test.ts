@@ -1,0 +1,502 @@
+// The chart without a cluster: every scenario in both versions of Helm, what is refused, and what is rendered.
+import assert from "node:assert/strict";
+import { createHash, X509Certificate } from "node:crypto";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { parse } from "yaml";
+import type { KubernetesObject } from "../cluster/api.ts";
+import { createProviderAuthority } from "../gatekeeper/certificates.ts";
+import { ROOT } from "../provider/start.ts";
+import {
+  CHART,
+  createHelm,
+  find,
+  HELMS,
+  NAMESPACE,
+  parseDocuments,
+  scenarios,
+  type Helm,
+} from "./helm.ts";
+import type { PodSpec } from "./kubelet.ts";
+import { run } from "./run.ts";
+
+const SCENARIOS = await scenarios();
+const AUTHORITY = await createProviderAuthority();
+
+/** What every render needs beside somebody who is trusted. */
+const BASE = {
+  certificates: { mode: "existingSecret", existingSecret: "serving", caBundle: AUTHORITY.ca },
+  config: { registries: [{ host: "registry.example" }] },
+};
+
+/** The least that renders. */
+const LEAST = {
+  ...BASE,
+  trust: {
+    policies: {
+      default: {
+        version: "1.0",
+        trustPolicies: [
+          {
+            name: "everything",
+            registryScopes: ["*"],
+            signatureVerification: { level: "strict" },
+            trustStores: ["ca:example"],
+            trustedIdentities: ["*"],
+          },
+        ],
+      },
+    },
+    stores: { ca: { example: { "root.crt": AUTHORITY.ca } } },
+  },
+};
+
+const PROFILE = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/team_a";
+const PLUGIN = { notation: { pluginDirectory: "/usr/local/lib/notation" } };
+const AWS = { profiles: [PROFILE], root: AUTHORITY.ca };
+/** What is refused, by Helm's schema or by a sentence of the chart. */
+const REFUSED: readonly {
+  readonly name: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly says: RegExp;
+  /** Over values that trust nobody. */
+  readonly trustsNobody?: true;
+}[] = [
+  { name: "an unknown key", values: { replica: 3 }, says: /'replica' not allowed/ },
+  {
+    name: "an unknown key of the configuration",
+    values: { config: { cache: { life: "5m" } } },
+    says: /config\/cache.*'life' not allowed/,
+  },
+  {
+    name: "what the chart decides itself",
+    values: { config: { server: { address: "0.0.0.0:9000" } } },
+    says: /config\/server.*'address' not allowed/,
+  },
+  {
+    name: "no registry",
+    values: { config: { registries: [] } },
+    says: /config\/registries.*minItems/,
+  },
+  {
+    name: "a duration without a unit",
+    values: { config: { cache: { verified: "300" } } },
+    says: /config\/cache\/verified.*does not match pattern/,
+  },
+  {
+    name: "a number beyond the provider's range",
+    values: { config: { server: { maxKeys: 20_000 } } },
+    says: /config\/server\/maxKeys.*maximum/,
+  },
+  { name: "a text for a number", values: { replicas: "3" }, says: /replicas.*want integer/ },
+  {
+    name: "a digest that is none",
+    values: { image: { digest: "sha256:abc" } },
+    says: /image\/digest/,
+  },
+  {
+    name: "a private key in a trust store",
+    values: {
+      trust: {
+        stores: { ca: { example: { key: `${AUTHORITY.ca}-----BEGIN PRIVATE KEY-----\n` } } },
+      },
+    },
+    says: /trust\/stores\/ca\/example\/key/,
+  },
+  {
+    name: "Gatekeeper's private key for its authority",
+    values: { gatekeeper: { clientCA: { key: "tls.key" } } },
+    says: /clientCA\/key/,
+  },
+  {
+    name: "a file of neither kind",
+    values: { files: [{ name: "x" }] },
+    says: /files\/0/,
+  },
+  {
+    name: "a profile that is no ARN",
+    values: { trust: { aws: { profiles: ["team_a"] } } },
+    says: /trust\/aws\/profiles\/0/,
+  },
+  {
+    name: "selfManaged, which is not implemented",
+    values: { certificates: { mode: "selfManaged", existingSecret: "" } },
+    says: /selfManaged is not implemented yet: use certManager/,
+  },
+  {
+    name: "existingSecret without a name",
+    values: { certificates: { existingSecret: "" } },
+    says: /needs certificates\.existingSecret/,
+  },
+  {
+    name: "a Secret beside cert-manager",
+    values: { certificates: { mode: "certManager" } },
+    says: /has no effect unless certificates\.mode is existingSecret/,
+  },
+  {
+    name: "an authority that nobody knows",
+    values: { certificates: { caBundle: "" } },
+    says: /give certificates\.caBundle, or put ca\.crt into Secret serving/,
+  },
+  {
+    name: "another namespace than Gatekeeper's",
+    values: { gatekeeper: { namespace: "elsewhere" } },
+    says: /A Secret cannot be mounted from another namespace/,
+  },
+  {
+    name: "a deadline at the Provider's time-out",
+    values: { config: { server: { deadline: "2000ms" } } },
+    says: /config\.server\.deadline \(2000ms\) has to be below/,
+  },
+  {
+    name: "one name for both Providers",
+    values: { providers: { mutation: { name: "notation" } } },
+    says: /have to differ: they are two objects/,
+  },
+  {
+    name: "nobody who is trusted",
+    values: {},
+    trustsNobody: true,
+    says: /Nobody is trusted/,
+  },
+  {
+    name: "two sources of trust",
+    values: {
+      trust: {
+        existingConfigMap: { name: "trust", items: [{ key: "a", path: "trustpolicy.json" }] },
+      },
+    },
+    says: /stands in the place of/,
+  },
+  {
+    name: "two policies named default",
+    values: { config: PLUGIN, trust: { aws: AWS } },
+    says: /makes the policy named default/,
+  },
+  {
+    name: "AWS Signer without its root",
+    values: { config: PLUGIN, trust: { aws: { profiles: [PROFILE] } } },
+    trustsNobody: true,
+    says: /needs trust\.aws\.root/,
+  },
+  {
+    name: "AWS Signer with somebody else's root",
+    values: { config: PLUGIN, trust: { aws: AWS } },
+    trustsNobody: true,
+    says: /is not one of AWS Signer's roots/,
+  },
+  {
+    name: "a registry's file that nothing mounts",
+    values: { config: { registries: [{ host: "registry.example", ca: "/files/ca/ca.crt" }] } },
+    says: /config\.registries\[0\] names the file \/files\/ca\/ca\.crt, which nothing mounts/,
+  },
+  {
+    name: "two files of one name",
+    values: {
+      files: [
+        { name: "x", secret: "a" },
+        { name: "x", configMap: "b" },
+      ],
+    },
+    says: /two entries named x/,
+  },
+  {
+    name: "too little memory for the runs of Notation",
+    values: { config: { notation: { concurrency: 32 } } },
+    says: /resources\.limits\.memory \(1Gi\) is too little: .* are 2137 MiB/,
+  },
+  {
+    name: "a single replica that cannot be evicted",
+    values: { replicas: 1 },
+    says: /keeps every node that runs it from being drained/,
+  },
+  {
+    name: "fewer replicas at most than at least",
+    values: { autoscaling: { enabled: true, minReplicas: 7 } },
+    says: /minReplicas is above/,
+  },
+  {
+    name: "one port for two listeners",
+    values: { ports: { admin: 8443 } },
+    says: /ports\.https and ports\.admin have to differ/,
+  },
+  {
+    name: "a test of nothing but an unsigned image",
+    values: { test: { unsignedImage: "registry.example/a:v1" } },
+    says: /alone proves nothing/,
+  },
+  {
+    name: "a tag beside a digest",
+    values: { image: { tag: "v1", digest: `sha256:${"a".repeat(64)}` } },
+    says: /image\.tag has no effect/,
+  },
+];
+
+suite("the chart", () => {
+  let helm: Helm;
+  let base: string;
+  let least: string;
+  before(async () => {
+    helm = await createHelm();
+    base = await helm.values(BASE);
+    least = await helm.values(LEAST);
+  });
+  after(async () => await helm[Symbol.asyncDispose]());
+
+  for (const name of HELMS) {
+    for (const scenario of SCENARIOS) {
+      test(`${name} lints and renders ${scenario.name}, the same bytes each time`, async () => {
+        await using own = await createHelm(name);
+        const lint = await own.helm(
+          "lint",
+          "--strict",
+          CHART,
+          `--namespace=${NAMESPACE}`,
+          `--values=${scenario.file}`,
+        );
+        assert.equal(lint.code, 0, `${lint.stdout}${lint.stderr}`);
+        const [first, second] = [
+          await own.render([scenario.file]),
+          await own.render([scenario.file]),
+        ];
+        assert.equal(first, second);
+        assert.ok(parseDocuments(first).length > 6);
+      });
+    }
+  }
+
+  for (const { name, values, says, trustsNobody } of REFUSED) {
+    test(`T-45 ${name} is refused`, async () => {
+      const file = await helm.values(values);
+      await assert.rejects(helm.render([trustsNobody ? base : least, file]), (error: Error) => {
+        assert.match(error.message.replaceAll("\n", " "), says);
+        return true;
+      });
+    });
+  }
+
+  for (const scenario of SCENARIOS) {
+    test(`the provider accepts the configuration and the trust of ${scenario.name}`, async (t) => {
+      const objects = parseDocuments(await helm.render([scenario.file]));
+      const folder = await mkdtemp(join(tmpdir(), "chart-"));
+      t.after(async () => await rm(folder, { recursive: true, force: true }));
+      const { data } = find(objects, "ConfigMap", "notation-provider") as unknown as {
+        readonly data: Readonly<Record<string, string>>;
+      };
+      await writeTrust(join(folder, "trust"), objects);
+      const configuration = join(folder, "provider.yaml");
+      const text = data["provider.yaml"] ?? "";
+      assert.match(text, /directory: \/trust\n/);
+      await writeFile(configuration, text.replace("directory: /trust", "directory: trust"));
+      const { code, stdout, stderr } = await run(process.execPath, [
+        join(ROOT, "provider/main.ts"),
+        "config",
+        "check",
+        configuration,
+      ]);
+      assert.equal(code, 0, `${stdout}${stderr}`);
+    });
+  }
+
+  test("T-33 no Pod has a token of the API, and nothing gives its account a right", async () => {
+    for (const { name, file } of SCENARIOS) {
+      const objects = parseDocuments(await helm.render([file]));
+      for (const spec of podSpecs(objects)) {
+        assert.equal(spec["automountServiceAccountToken"], false, name);
+        const projected = spec.volumes?.filter((volume) => "projected" in volume);
+        assert.deepEqual(projected, [], name);
+      }
+      const rights = objects.filter(({ apiVersion }) => apiVersion.startsWith("rbac."));
+      assert.deepEqual(rights, [], name);
+    }
+  });
+
+  test("T-34 of Gatekeeper's Secret only the authority is mounted, of the provider's own only its pair", async () => {
+    const objects = parseDocuments(await helm.render([least]));
+    const [spec] = podSpecs(objects);
+    const keysOf = (secret: string) =>
+      spec?.volumes
+        ?.filter((volume) => volume.secret?.secretName === secret)
+        .map((volume) => volume.secret?.items?.map(({ key }) => key));
+    assert.deepEqual(keysOf("gatekeeper-webhook-server-cert"), [["ca.crt"]]);
+    assert.deepEqual(keysOf("serving"), [["tls.crt", "tls.key"]]);
+  });
+
+  test("a change of the configuration restarts the Pods, one of trust does not", async () => {
+    const template = async (...files: readonly string[]) =>
+      find(parseDocuments(await helm.render([least, ...files])), "Deployment")["spec"];
+    const configured = await helm.values({ config: { log: { level: "debug" } } });
+    const trusted = await helm.values({
+      trust: { stores: { ca: { example: { "root.crt": `${AUTHORITY.ca}# newer\n` } } } },
+    });
+    assert.notDeepEqual(await template(configured), await template());
+    assert.deepEqual(await template(trusted), await template());
+  });
+
+  for (const [create, known, want] of [
+    ["auto", [], 0],
+    ["auto", ["--api-versions=constraints.gatekeeper.sh/v1beta1/K8sSignedImages"], 1],
+    ["always", [], 1],
+    ["never", ["--api-versions=constraints.gatekeeper.sh/v1beta1/K8sSignedImages"], 0],
+  ] as const) {
+    test(`with create ${create} and the kind ${known.length > 0 ? "known" : "unknown"} there are ${want} constraints`, async () => {
+      const file = await helm.values({ policy: { constraint: { create } } });
+      const objects = parseDocuments(await helm.render([least, file], ...known));
+      assert.equal(objects.filter(({ kind }) => kind === "K8sSignedImages").length, want);
+    });
+  }
+
+  test("the Provider objects have the authority that was given, the Service's name and both routes", async () => {
+    const objects = parseDocuments(await helm.render([least]));
+    const specs = ["notation", "notation-digest"].map(
+      (name) => find(objects, "Provider", name)["spec"],
+    );
+    const caBundle = Buffer.from(AUTHORITY.ca).toString("base64");
+    const url = "https://notation-provider.gatekeeper-system:8443";
+    assert.deepEqual(specs, [
+      { url: `${url}/validate`, timeout: 2, caBundle },
+      { url: `${url}/mutate`, timeout: 1, caBundle },
+    ]);
+  });
+
+  test("without a known authority cert-manager is asked for one, and no Provider object is made", async () => {
+    const file = await helm.values({
+      certificates: { mode: "certManager", existingSecret: "", caBundle: "" },
+    });
+    const objects = parseDocuments(await helm.render([least, file]));
+    const kinds = objects.map(({ kind }) => kind);
+    assert.equal(kinds.filter((kind) => kind === "Certificate").length, 2);
+    assert.equal(kinds.filter((kind) => kind === "Issuer").length, 2);
+    assert.ok(!kinds.includes("Provider"));
+    const { dnsNames } = find(objects, "Certificate", "notation-provider")["spec"] as {
+      readonly dnsNames: readonly string[];
+    };
+    assert.equal(dnsNames[0], "notation-provider.gatekeeper-system");
+  });
+
+  test("AWS Signer in one line makes the policy named default, and a root that is AWS's is taken", async (t) => {
+    // Its root is not ours to keep here: a copy of the chart knows another one.
+    const chart = await mkdtemp(join(tmpdir(), "chart-"));
+    t.after(async () => await rm(chart, { recursive: true, force: true }));
+    await cp(CHART, chart, { recursive: true });
+    const validate = join(chart, "templates/validate.yaml");
+    const fingerprint = createHash("sha256").update(new X509Certificate(AUTHORITY.ca).raw);
+    const text = await readFile(validate, "utf8");
+    await writeFile(validate, text.replace(/"90a8[0-9a-f]{60}"/, `"${fingerprint.digest("hex")}"`));
+    await using own = await createHelm("helm", { chart });
+    const file = await own.values({ config: PLUGIN, trust: { aws: AWS } });
+    const objects = parseDocuments(await own.render([base, file]));
+    const { data } = find(objects, "ConfigMap", "notation-provider-trust") as unknown as {
+      readonly data: Readonly<Record<string, string>>;
+    };
+    assert.deepEqual(JSON.parse(data["policy.default.json"] ?? ""), {
+      version: "1.0",
+      trustPolicies: [
+        {
+          name: "aws-signer",
+          registryScopes: ["*"],
+          signatureVerification: { level: "strict" },
+          trustStores: ["signingAuthority:aws-signer-ts"],
+          trustedIdentities: [PROFILE],
+        },
+      ],
+    });
+    assert.equal(
+      data["store.signingAuthority.aws-signer-ts.root.crt"]?.trim(),
+      AUTHORITY.ca.trim(),
+    );
+  });
+
+  test("every alert asks for metrics that docs/metrics.md has, and has a page in docs/runbooks", async () => {
+    const scenario = SCENARIOS.find(({ name }) => name === "eks-irsa");
+    const objects = parseDocuments(await helm.render([scenario?.file ?? ""]));
+    const { groups } = find(objects, "PrometheusRule")["spec"] as {
+      readonly groups: readonly {
+        readonly rules: readonly {
+          readonly alert: string;
+          readonly expr: string;
+          readonly annotations: Readonly<Record<string, string>>;
+        }[];
+      }[];
+    };
+    const rules = groups.flatMap((group) => group.rules);
+    const page = await readFile(join(ROOT, "docs/metrics.md"), "utf8");
+    const metrics = new Set([...page.matchAll(/^\| (\w+) +\|/gm)].map(([, name]) => name));
+    const pages = rules.map(({ alert, expr, annotations }) => {
+      for (const [metric] of expr.matchAll(/\b(?:notation_provider|nodejs)_\w+/g)) {
+        assert.ok(metrics.has(metric.replace(/_bucket$/, "")), `${alert}: ${metric}`);
+      }
+      return annotations["runbook_url"]?.replace("https://runbooks.example/notation/", "");
+    });
+    assert.deepEqual(new Set(pages), new Set(await readdir(join(ROOT, "docs/runbooks"))));
+    assert.equal(new Set(pages).size, rules.length);
+    assert.match(
+      rules.find(({ alert }) => alert === "NotationProviderSlow")?.expr ?? "",
+      /> 0\.8 \* 1\.8$/,
+    );
+  });
+
+  test("values.yaml explains every key, and has every key of the schema but for the configuration", async () => {
+    const [text, schema] = await Promise.all([
+      readFile(join(CHART, "values.yaml"), "utf8"),
+      readFile(join(CHART, "values.schema.json"), "utf8"),
+    ]);
+    const values = parse(text) as Readonly<Record<string, unknown>>;
+    const { global: _global, ...properties } = (JSON.parse(schema) as Node).properties ?? {};
+    assert.deepEqual(missing({ properties }, values), []);
+    const lines = text.split("\n");
+    const unexplained = lines.filter(
+      (line, index) =>
+        /^\s*[a-zA-Z]+:/.test(line) &&
+        !/^\s*#/.test(lines[index - 1] ?? "") &&
+        // Names that say it all.
+        !/^\s+(?:enabled|labels|minReplicas|maxReplicas|rules|requests|limits|cpu|memory|notation|serviceMonitor|prometheusRule|parameters|kubernetes\.io\/os):/.test(
+          line,
+        ),
+    );
+    assert.deepEqual(unexplained, []);
+  });
+});
+
+interface Node {
+  readonly properties?: Readonly<Record<string, Node>>;
+}
+
+/** Keys that a schema has and values have not. */
+function missing({ properties = {} }: Node, values: unknown, path = ""): readonly string[] {
+  // What may be left out as a whole has no keys in values.yaml: it has an example in its sentence.
+  if (typeof values !== "object" || values === null || Object.keys(values).length === 0) return [];
+  return Object.entries(properties).flatMap(([name, node]) => {
+    const own = `${path}/${name}`;
+    if (own === "/config") return [];
+    if (!Object.hasOwn(values, name)) return [own];
+    return missing(node, (values as Readonly<Record<string, unknown>>)[name], own);
+  });
+}
+
+/** The specs of everything that becomes a Pod. */
+function podSpecs(objects: readonly KubernetesObject[]): readonly PodSpec[] {
+  return objects.flatMap((object) => {
+    if (object.kind === "Pod") return [object["spec"]] as readonly PodSpec[];
+    if (object.kind !== "Deployment") return [];
+    return [(object["spec"] as { readonly template: { readonly spec: PodSpec } }).template.spec];
+  });
+}
+
+/** The trust directory as the Pod's volume has it; of a ConfigMap that is made elsewhere a stand-in. */
+async function writeTrust(folder: string, objects: readonly KubernetesObject[]): Promise<void> {
+  const [spec] = podSpecs(objects);
+  const volume = spec?.volumes?.find(({ name }) => name === "trust")?.configMap;
+  const map = objects.find(({ metadata }) => metadata.name === volume?.name);
+  const data = (map as { readonly data?: Readonly<Record<string, string>> } | undefined)?.data;
+  for (const { key, path } of volume?.items ?? []) {
+    const file = join(folder, path);
+    await mkdir(dirname(file), { recursive: true });
+    const standIn = path.endsWith(".json")
+      ? JSON.stringify(LEAST.trust.policies.default)
+      : AUTHORITY.ca;
+    await writeFile(file, data === undefined ? standIn : (data[key] ?? ""));
+  }
+}

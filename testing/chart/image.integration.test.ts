@@ -1,0 +1,266 @@
+// The image's file system, made by the Dockerfile's own steps, and the provider in it: another root, nobody's user,
+// nothing that can be written. What only a container engine does, such as building for two platforms, is not tested.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { globSync, lstatSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { stringify } from "yaml";
+import { createAuthorities } from "../gatekeeper/certificates.ts";
+import { freePorts } from "../cluster/ports.ts";
+import { ROOT } from "../provider/start.ts";
+import { startContainer, type ContainerOptions } from "./container.ts";
+import { buildImage, type Image } from "./image.ts";
+import { run } from "./run.ts";
+
+const MIB = 1024 * 1024;
+
+suite("the image", () => {
+  let image: Image;
+  let scratch: string;
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), "image-test-"));
+    image = await buildImage();
+  });
+  after(async () => {
+    await image[Symbol.asyncDispose]();
+    await rm(scratch, { recursive: true, force: true });
+  });
+
+  /** Runs something in the image to its end. */
+  const runIn = async (
+    command: readonly string[],
+    options: Partial<ContainerOptions> = {},
+  ): Promise<{ readonly code: number; readonly output: string }> => {
+    await using container = startContainer({ root: image.root, command, ...options });
+    const code = await container.ended;
+    return { code, output: container.output() };
+  };
+
+  test("has no shell, no package manager, no test and no development package", () => {
+    const files = globSync("**/*", { cwd: image.root });
+    const found = files.filter((file) =>
+      /(?:^|\/)(?:sh|bash|dash|busybox|npm|npx|corepack|apt|dpkg)$|\.test\.ts$|node_modules\/(?:typescript|oxlint|prettier|knip)(?:\/|$)/.test(
+        file,
+      ),
+    );
+    assert.deepEqual(found, []);
+  });
+
+  test("has nothing that the runtime's user may change or that raises rights, but /tmp", () => {
+    const files = globSync("**/*", { cwd: image.root }).filter((file) => file !== "tmp");
+    const found = files.filter((file) => {
+      const { mode, uid, gid } = lstatSync(join(image.root, file));
+      const isLink = (mode & 0o170000) === 0o120000;
+      return !isLink && ((mode & 0o7022) !== 0 || uid !== 0 || gid !== 0);
+    });
+    assert.deepEqual(found, []);
+  });
+
+  test("says the versions of what is in it", async () => {
+    const { output } = await runIn([...image.entrypoint, "version"]);
+    assert.match(output, /26\./);
+  });
+
+  test("runs as nobody, on a root that cannot be written, without a way to more rights", async () => {
+    const script = `
+      const { readFileSync, writeFileSync } = require("node:fs");
+      const codes = ["/app/x", "/etc/x", "/tmp/x", "/usr/local/bin/notation"].map((path) => {
+        try { writeFileSync(path, ""); return "written"; } catch ({ code }) { return code; }
+      });
+      const status = readFileSync("/proc/self/status", "utf8");
+      const [, caps] = /^CapEff:\\s*(\\S+)$/m.exec(status);
+      const [, noNew] = /^NoNewPrivs:\\s*(\\S+)$/m.exec(status);
+      console.log(JSON.stringify({ uid: process.getuid(), gid: process.getgid(), caps: Number("0x" + caps), noNew, codes }));`;
+    const { output } = await runIn(["/usr/local/bin/node", "--eval", script]);
+    assert.deepEqual(JSON.parse(output), {
+      uid: 65_532,
+      gid: 65_532,
+      caps: 0,
+      noNew: "1",
+      codes: ["EROFS", "EROFS", "EROFS", "EROFS"],
+    });
+  });
+
+  test("F-23 process 1 reaps what a child leaves behind", async () => {
+    // A child starts another and ends; the other, now an orphan, ends as well. Then no zombie is left.
+    const orphan = `require("node:child_process").spawn(process.execPath, ["--version"], { detached: true, stdio: "ignore" }).unref()`;
+    const script = `
+      const { readdirSync, readFileSync } = require("node:fs");
+      const { spawnSync } = require("node:child_process");
+      for (let n = 0; n < 3; n += 1) spawnSync(process.execPath, ["--eval", ${JSON.stringify(orphan)}]);
+      const others = () => readdirSync("/proc").filter((pid) => /^\\d+$/.test(pid) && pid !== "1" && pid !== String(process.pid));
+      const began = Date.now();
+      const look = () => {
+        const left = others();
+        if (left.length === 0 || Date.now() - began > 20000) {
+          const states = left.map((pid) => readFileSync("/proc/" + pid + "/stat", "utf8"));
+          console.log(JSON.stringify({ first: readFileSync("/proc/1/comm", "utf8").trim(), states }));
+        } else setTimeout(look, 20);
+      };
+      look();`;
+    const { output } = await runIn([
+      "/usr/local/bin/reaper",
+      "/usr/local/bin/node",
+      "--eval",
+      script,
+    ]);
+    assert.deepEqual(JSON.parse(output), { first: "reaper", states: [] });
+  });
+
+  for (const [what, script, want] of [
+    ["an exit code", "process.exit(7)", 7],
+    ["the end by a signal", "process.kill(process.pid, 'SIGKILL'); setTimeout(() => {}, 1e5)", 137],
+  ] as const) {
+    test(`process 1 hands on ${what}`, async () => {
+      const { code } = await runIn(["/usr/local/bin/reaper", "/usr/local/bin/node", "-e", script]);
+      assert.equal(code, want);
+    });
+  }
+
+  test("F-33 serves, is ready, and ends in order at SIGTERM to process 1", async () => {
+    const { ca, serving, gatekeeper } = await createAuthorities();
+    const { https, admin } = await freePorts("https", "admin");
+    const files = join(scratch, "serve");
+    const write = async (path: string, text: string): Promise<void> => {
+      await writeFile(join(files, path), text, { mode: 0o444 });
+    };
+    await Promise.all(
+      ["", "trust", "tls", "gatekeeper", "etc", "trust/truststore/x509/ca/example"].map(
+        async (name) => await mkdir(join(files, name), { recursive: true }),
+      ),
+    );
+    await write("tls/tls.crt", serving.cert);
+    await write("tls/tls.key", serving.key);
+    await write("gatekeeper/ca.crt", gatekeeper.ca);
+    await write("trust/truststore/x509/ca/example/root.crt", ca);
+    await write(
+      "trust/trustpolicy.json",
+      JSON.stringify({
+        version: "1.0",
+        trustPolicies: [
+          {
+            name: "everything",
+            registryScopes: ["*"],
+            signatureVerification: { level: "strict" },
+            trustStores: ["ca:example"],
+            trustedIdentities: ["*"],
+          },
+        ],
+      }),
+    );
+    await write(
+      "etc/provider.yaml",
+      stringify({
+        server: {
+          address: `127.0.0.1:${https}`,
+          drainDelay: "0ms",
+          tls: {
+            certificate: "/tls/tls.crt",
+            key: "/tls/tls.key",
+            clientCA: "/gatekeeper/ca.crt",
+          },
+        },
+        admin: { address: `127.0.0.1:${admin}` },
+        trust: { directory: "/trust" },
+        notation: { binary: "/usr/local/bin/notation" },
+        registries: [{ host: "registry.example" }],
+      }),
+    );
+    await using container = startContainer({
+      root: image.root,
+      command: [...image.entrypoint, ...image.command],
+      mounts: [
+        ["etc", "/etc/notation-provider"],
+        ["trust", "/trust"],
+        ["tls", "/tls"],
+        ["gatekeeper", "/gatekeeper"],
+      ].map(([name = "", target = ""]) => ({ source: join(files, name), target })),
+      memory: new Map([["/run/notation-provider", 64 * MIB]]),
+    });
+    const ended = container.ended.then((code) => `ended with ${code}:\n${container.output()}`);
+    const isReady = async (): Promise<string> => {
+      for (;;) {
+        const response = await fetch(`http://127.0.0.1:${admin}/readyz`).catch(() => undefined);
+        if (response?.status === 200) return "ready";
+        await new Promise((resolve) => {
+          setTimeout(resolve, 25);
+        });
+      }
+    };
+    assert.equal(await Promise.race([isReady(), ended]), "ready");
+    assert.doesNotMatch(container.output(), /not on a memory file system/);
+    container.signal("SIGTERM");
+    assert.equal(await container.ended, 0, container.output());
+  });
+
+  test("is started with the flags that docs/configuration.md gives reasons for", async () => {
+    const page = await readFile(join(ROOT, "docs/configuration.md"), "utf8");
+    const flags = image.entrypoint.filter((word) => word.startsWith("--"));
+    assert.ok(flags.length > 3);
+    for (const flag of flags) {
+      const known = flag.replace(/^(--max-old-space-size-percentage)=.*/, "$1");
+      assert.ok(page.includes(known), flag);
+    }
+  });
+
+  test("copies of the Dockerfile are let through by .dockerignore", async () => {
+    const [dockerfile, ignored] = await Promise.all(
+      ["Dockerfile", ".dockerignore"].map(async (name) => await readFile(join(ROOT, name), "utf8")),
+    );
+    const sources = [...(dockerfile ?? "").matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(
+      ([, names = ""]) => names.split(" "),
+    );
+    assert.ok(sources.length > 4);
+    for (const source of sources) assert.ok(ignored?.includes(`\n!${source}\n`), source);
+  });
+});
+
+suite("the Signer plugin of the image", () => {
+  let scratch: string;
+  let archive: string;
+  let sha256: string;
+  before(async () => {
+    scratch = await mkdtemp(join(tmpdir(), "image-plugin-"));
+    archive = join(scratch, "plugin.zip");
+    const program = join(scratch, "notation-com.amazonaws.signer.notation.plugin");
+    await writeFile(program, "#!/bin/true\n");
+    const { code, stderr } = await run("python3", ["-m", "zipfile", "-c", archive, program]);
+    assert.equal(code, 0, stderr);
+    sha256 = createHash("sha256")
+      .update(await readFile(archive))
+      .digest("hex");
+  });
+  after(async () => await rm(scratch, { recursive: true, force: true }));
+
+  const step = async (url: string, sum: string, folder: string) =>
+    await run(join(ROOT, "tools/image.sh"), ["plugin", url, sum, join(scratch, folder)]);
+
+  test("is left out without a URL", async () => {
+    assert.equal((await step("", "", "none")).code, 0);
+    assert.deepEqual(globSync("**/*", { cwd: join(scratch, "none") }), []);
+  });
+
+  test("is refused without a checksum", async () => {
+    const { code, stderr } = await step(`file://${archive}`, "", "unsummed");
+    assert.equal(code, 1);
+    assert.match(stderr, /needs the SHA-256/);
+  });
+
+  test("is refused with the checksum of something else", async () => {
+    const { code, stderr } = await step(`file://${archive}`, "0".repeat(64), "wrong");
+    assert.equal(code, 1);
+    assert.match(stderr, /does not have the SHA-256/);
+    assert.deepEqual(globSync("**/*", { cwd: join(scratch, "wrong") }), []);
+  });
+
+  test("stands where Notation looks for it", async () => {
+    const { code, stderr } = await step(`file://${archive}`, sha256, "right");
+    assert.equal(code, 0, stderr);
+    const name = "com.amazonaws.signer.notation.plugin";
+    const { mode } = lstatSync(join(scratch, "right/plugins", name, `notation-${name}`));
+    assert.equal(mode & 0o777, 0o755);
+  });
+});
