@@ -9,7 +9,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   trust: ["verdict", "image", "lib"],
   registry: ["verdict", "image", "lib"],
   evidence: ["registry", "verdict", "image", "lib"],
-  notation: ["evidence", "registry", "trust", "verdict", "image", "lib"],
+  notation: ["signer", "evidence", "registry", "trust", "verdict", "image", "lib"],
   aws: ["registry", "verdict", "image", "lib"],
   signer: ["evidence", "verdict", "image", "lib"],
   verify: ["notation", "evidence", "registry", "trust", "protocol", "verdict", "image", "lib"],

@@ -16,6 +16,14 @@ import {
   startE2e,
 } from "./setting.ts";
 
+/** A ProviderResponse, good but for what is said otherwise. */
+const response = (members: object): string =>
+  JSON.stringify({
+    apiVersion: "externaldata.gatekeeper.sh/v1beta1",
+    kind: "ProviderResponse",
+    response: { idempotent: false, items: [], systemError: "", ...members },
+  });
+
 suite("faults", () => {
   let cluster: Cluster;
   let namespace: string;
@@ -122,12 +130,6 @@ suite("faults", () => {
 
   test("T-48 whatever an answer holds, an image is admitted only by an outcome that says so", async (t) => {
     const image = cluster.samples.signed;
-    const response = (members: object): string =>
-      JSON.stringify({
-        apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-        kind: "ProviderResponse",
-        response: { idempotent: false, items: [], systemError: "", ...members },
-      });
     const items = (...values: readonly unknown[]): string =>
       response({ items: values.map((value) => ({ key: image, value })) });
     const verified = { outcome: "verified", digest: `sha256:${"0".repeat(64)}` };
@@ -163,10 +165,10 @@ suite("faults", () => {
     await cluster.provider.stop();
     try {
       for (const { body, status, isAdmitted = false } of rows) {
-        await using _impostor = await cluster.provider.impersonate({
-          body,
-          ...(status !== undefined && { status }),
-        });
+        await using parts = new AsyncDisposableStack();
+        parts.use(
+          await cluster.provider.impersonate({ body, ...(status !== undefined && { status }) }),
+        );
         const answer = await tryPod(image);
         const what = `${status ?? 200} ${body.slice(0, 300)}: ${answer.body.message ?? "admitted"}`;
         assert.equal(answer.status === 201, isAdmitted, what);

@@ -1,3 +1,11 @@
+import {
+  createAwsParts,
+  createSigner,
+  createWatch,
+  usesEcr,
+  usesOwnPlugin,
+  whyUnsigned,
+} from "./aws-parts.ts";
 import type { Config } from "./config/schema.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
@@ -53,8 +61,13 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   await using parts = new AsyncDisposableStack();
 
   const bounds = { graceMs: config.notation.grace, outputBytes: OUTPUT_BYTES };
+  const aws = createAwsParts(config);
+  parts.defer(() => aws.close());
+  const signer = usesOwnPlugin(config)
+    ? await createSigner(config, aws, directory.path, parts)
+    : undefined;
   const registry = createRegistryClient({
-    registries: config.registries.map(toRegistryOptions),
+    registries: config.registries.map((entry) => toRegistryOptions(entry, aws.ecr)),
     now,
     ...(observers.registry && { observe: observers.registry }),
   });
@@ -74,6 +87,9 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       ...(config.notation.pluginDirectory !== undefined && {
         pluginDirectory: config.notation.pluginDirectory,
       }),
+      ...(signer !== undefined && { pluginDirectory: signer.pluginDirectory }),
+      ...(signer?.plugin !== undefined && { signer: signer.plugin }),
+      ...(signer?.environment !== undefined && { pluginEnvironment: signer.environment }),
       plugins: config.notation.plugins,
       pluginConfig: Object.entries(config.notation.pluginConfig),
       runtimeDirectory: directory.path,
@@ -94,9 +110,19 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   const maxEnvelopeBytes = verification.maxEnvelope;
   const maxCacheBytes = cache.maxEvidence;
   const contents = createContents({ registry, maxEnvelopeBytes, maxCacheBytes, now });
-  const verifier = createVerifier({
+  const watch =
+    signer && createWatch(config, signer.ask, (cacheKeys) => verifier.forget(cacheKeys));
+  parts.defer(() => watch?.close());
+  const verifier: Verifier = createVerifier({
     trust,
     registry,
+    ...(watch !== undefined && {
+      watch: {
+        hold: ({ question, askedAt }, cacheKey) => watch.hold(question, cacheKey, askedAt),
+        intervalMs: config.signer.revocationInterval,
+      },
+    }),
+    ...(usesEcr(config) && { whyUnsigned: whyUnsigned(aws) }),
     collect: createCollect({
       registry,
       contents,
@@ -125,6 +151,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     ...(observers.verifier && { observe: observers.verifier }),
   });
   parts.defer(() => verifier.close());
+  if (usesEcr(config)) aws.ecr.prefetch();
   const owned = parts.move();
   return {
     trust,

@@ -55,6 +55,19 @@ program
   });
 
 program
+  .command("plugin")
+  .description(
+    "be AWS Signer's verification plugin for a Notation CLI, as notation-com.amazonaws.signer.notation.plugin",
+  )
+  .addArgument(new Argument("<command>", "what Notation asks for"))
+  .action(async (command: string) => {
+    const { runPlugin } = await import("./signer/standalone.ts");
+    const { code, text } = await runPlugin(command, process.stdin);
+    (code === 0 ? process.stdout : process.stderr).write(text);
+    finish(code);
+  });
+
+program
   .command("version")
   .description("print the versions of the provider, of Node, and of Notation")
   .option("--config <file>", "configuration file that names the Notation binary")

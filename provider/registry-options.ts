@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { blobHostOf as bucketOf, parseEcrHost } from "./aws/ecr-host.ts";
+import type { Ecr } from "./aws/ecr.ts";
 import { REQUEST_TIMEOUT_MS, type RegistryConfig } from "./config/schema.ts";
 import { errorCode } from "./lib/error-code.ts";
 import { certificatesOf } from "./lib/pem.ts";
@@ -28,16 +30,24 @@ const WELL_KNOWN: ReadonlyMap<
  * One registry of the configuration, with its files read and the names that everybody knows filled in.
  * @throws with a sentence when a file that it names cannot be read, or is not what it should be
  */
-export function toRegistryOptions(registry: RegistryConfig): RegistryOptions {
+export function toRegistryOptions(
+  registry: RegistryConfig,
+  ecr: Pick<Ecr, "sourceFor"> | undefined,
+): RegistryOptions {
   const known = WELL_KNOWN.get(registry.host);
+  const bucket = blobHostOf(registry.host);
   const scheme = registry.plainHttp ? "http" : "https";
   return {
     host: registry.host,
     endpoint: registry.endpoint ?? known?.endpoint ?? `${scheme}://${registry.host}`,
     ...(registry.ca !== undefined && { ca: readCertificates(registry.ca, registry.host) }),
-    credentials: credentialsOf(registry),
+    credentials: credentialsOf(registry, ecr),
     tokenHosts: [...registry.tokenHosts, ...(known?.tokenHosts ?? [])],
-    blobHosts: [...registry.blobHosts, ...(known?.blobHosts ?? [])],
+    blobHosts: [
+      ...registry.blobHosts,
+      ...(known?.blobHosts ?? []),
+      ...(bucket === undefined ? [] : [bucket]),
+    ],
     allowedAddresses: registry.allowedAddresses,
     concurrency: registry.concurrency,
     maxWaiting: registry.maxWaiting,
@@ -59,10 +69,26 @@ function readCertificates(path: string, host: string): string {
   throw new Error(`${where} holds no certificate, or one that is broken: ${path}`);
 }
 
-function credentialsOf({ host, credentials }: RegistryConfig): CredentialSource {
+/** The bucket to which Amazon ECR redirects for blobs, of a host that is ECR's. */
+function blobHostOf(host: string): string | undefined {
+  const parsed = parseEcrHost(host);
+  return parsed === undefined ? undefined : bucketOf(parsed);
+}
+
+function credentialsOf(
+  { host, credentials }: RegistryConfig,
+  ecr: Pick<Ecr, "sourceFor"> | undefined,
+): CredentialSource {
   if ("usernameFile" in credentials) {
     return fromFile(credentials.usernameFile, credentials.passwordFile);
   }
   if ("dockerConfig" in credentials) return fromDockerConfig(credentials.dockerConfig, host);
+  if ("aws" in credentials) {
+    const source = ecr?.sourceFor(host);
+    if (source !== undefined) return source;
+    throw new Error(
+      `registry ${host} has credentials {aws: true}, and is none of Amazon ECR in the accounts and regions under aws`,
+    );
+  }
   return anonymous();
 }

@@ -153,6 +153,12 @@ function withPaths(config: Config, folder: string): Config {
       }),
     },
     runtimeDirectory: at(config.runtimeDirectory),
+    aws: { ...config.aws, ...(config.aws.ca !== undefined && { ca: at(config.aws.ca) }) },
+    signer: {
+      ...config.signer,
+      plugin: config.signer.plugin === "builtin" ? "builtin" : at(config.signer.plugin),
+      launcher: at(config.signer.launcher),
+    },
     registries: config.registries.map((registry) => registryWithPaths(registry, at)),
   };
 }

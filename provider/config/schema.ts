@@ -4,6 +4,7 @@ import { isHost } from "../image/host.ts";
 import { LOG_LEVELS } from "../lib/log-level.ts";
 import { isName, NAME_RULE } from "../lib/name.ts";
 import { parseOrigin } from "../lib/origin.ts";
+import { awsSchema, signerSchema } from "./aws.ts";
 import { duration, optionalDuration, size } from "./units.ts";
 
 /** Where the service writes unless the configuration says so. */
@@ -246,8 +247,9 @@ const credentials = z.union(
     z.strictObject({ anonymous: z.literal(true) }),
     z.strictObject({ usernameFile: path, passwordFile: path }),
     z.strictObject({ dockerConfig: path }),
+    z.strictObject({ aws: z.literal(true) }),
   ],
-  { error: "is {anonymous: true}, {usernameFile, passwordFile} or {dockerConfig}" },
+  { error: "is {anonymous: true}, {usernameFile, passwordFile}, {dockerConfig} or {aws: true}" },
 );
 
 const registry = z
@@ -268,7 +270,7 @@ const registry = z
     credentials: credentials
       .default({ anonymous: true })
       .describe(
-        "`{anonymous: true}`, `{usernameFile, passwordFile}` or `{dockerConfig}`; files are read again when they change.",
+        "`{anonymous: true}`, `{usernameFile, passwordFile}`, `{dockerConfig}`, or `{aws: true}` for Amazon ECR; files are read again when they change.",
       ),
     tokenHosts: z
       .array(host)
@@ -345,6 +347,8 @@ export const schema = z
     verification: verification.prefault({}),
     cache: cache.prefault({}),
     registries: registries.describe("Registries that may be asked; any other is refused."),
+    aws: awsSchema({ path, endpoint }).prefault({}),
+    signer: signerSchema({ path, endpoint }).prefault({}),
     mutation: z
       .strictObject({
         keepTag: z

@@ -33,6 +33,8 @@ export async function commandOf(
   { repository, subject, envelope }: Question,
   { trust, layout, cache }: RunDirectories,
   { binary, pluginDirectory, pluginConfig, pluginEnvironment }: CommandOptions,
+  /** Of this run alone. */
+  runEnvironment: Readonly<Record<string, string>> = {},
 ): Promise<Command> {
   // Without a plugin in the claims Notation finds none, even if it should read the envelope in another way than we.
   const isPluginNamed = envelope.claims.plugin !== undefined;
@@ -54,6 +56,7 @@ export async function commandOf(
     cwd: layout,
     env: {
       ...(isPluginNamed && (await pluginEnvironment?.())),
+      ...(isPluginNamed && runEnvironment),
       ...(isPluginNamed &&
         pluginDirectory !== undefined && { NOTATION_LIBEXEC: resolve(pluginDirectory) }),
       NOTATION_EXPERIMENTAL: "1",

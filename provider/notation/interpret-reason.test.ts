@@ -240,7 +240,11 @@ const TEXTS: readonly (readonly [Code, string])[] = [
   ["NOTATION_FAILED", "failed to verify with plugin p: signal: killed"],
   ["NOTATION_FAILED", "failed to verify with plugin p: signal: interrupt"],
   [
-    "NOTATION_FAILED",
+    "MALFORMED_SIGNATURE",
+    "failed to verify with plugin com.amazonaws.signer.notation.plugin: Not a signature of AWS Signer: its key is not of the curve P-384",
+  ],
+  [
+    "WRONG_IDENTITY",
     "failed to verify with plugin p: The AWSSigner plugin does not support wildcard identity in the trust policy.",
   ],
   [

@@ -159,7 +159,7 @@ const ROWS: readonly Row[] = (
       unsure("REVOCATION_UNKNOWN", "the revocation of a certificate could not be checked"),
     ],
     [
-      `${PLUGIN_REVOCATION}"GetRevocationStatus call failed with error: .*AccessDeniedException`,
+      `${PLUGIN_REVOCATION}"GetRevocationStatus call failed with error: .*(?:AccessDenied|ExpiredToken|InvalidSignature|UnrecognizedClient)Exception`,
       unsure("SIGNER_DENIED", "AWS Signer denied GetRevocationStatus to this provider"),
     ],
     [
@@ -201,6 +201,17 @@ const ROWS: readonly Row[] = (
     [
       "extended critical attribute ",
       unsure("NOTATION_FAILED", "the verification plugin left an attribute of the signature open"),
+    ],
+    [
+      "failed to verify with plugin \\S+: The AWSSigner plugin does not support wildcard identity in the trust policy\\.$",
+      no(
+        "WRONG_IDENTITY",
+        "the trust policy has to name AWS Signer's profiles, it trusts everyone",
+      ),
+    ],
+    [
+      "failed to verify with plugin com\\.amazonaws\\.signer\\.notation\\.plugin: Not a signature of AWS Signer: ",
+      no("MALFORMED_SIGNATURE", "the signature is not as AWS Signer makes them"),
     ],
     [
       "failed to verify with plugin |verification plugin |plugin |metadata validation failed |digital signature requires plugin ",

@@ -5,8 +5,10 @@ import { untilAborted } from "../lib/deadline.ts";
 import { errorCode } from "../lib/error-code.ts";
 import { createSlots, type SlotOptions } from "../lib/slots.ts";
 import { FORM_OVERRIDE, type Action, type Form } from "../trust/trust.ts";
+import { SIGNER_PLUGIN } from "../signer/plugin.ts";
+import type { Inquiry, SignerPlugin } from "../signer/socket.ts";
 import type { FailureReason, RejectReason } from "../verdict/reasons.ts";
-import { isRefusal, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
+import { isRefusal, oneLine, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
 import { commandOf, type CommandOptions } from "./command.ts";
 import { interpret } from "./interpret.ts";
 import type { Judge, Judgement, NotationState, Question } from "./judgement.ts";
@@ -35,6 +37,8 @@ export interface NotationOptions extends CommandOptions, RunnerOptions, SlotOpti
   /** On the same mount. The revocation lists in its `crl` are kept, and Notation checks their signatures at each use. */
   readonly cacheDirectory: string;
   readonly observe?: (event: NotationEvent) => void;
+  /** AWS Signer's plugin, if it is the built-in one. */
+  readonly signer?: SignerPlugin;
   /** Starts the processes; this process does so itself unless another one is given. */
   readonly runner?: Runner;
 }
@@ -87,8 +91,7 @@ export async function createNotation(options: NotationOptions): Promise<Notation
   async function run(
     form: Form,
     question: Question,
-    signal: AbortSignal,
-    spawned: (ms: number) => void,
+    { signal, spawned, inquiry }: Work,
   ): Promise<Judgement> {
     const opened = orUndecided("TRUST_UNAVAILABLE", "the trust policy could not be laid out", () =>
       question.trust.open(question.level, form),
@@ -100,31 +103,38 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     );
     if (isRefusal(written)) return written;
     using layout = written;
+    using opening = inquiry?.open();
     const directories = { trust: resolve(trust.path), layout: layout.path, cache };
-    const command = await untilAborted(commandOf(question, directories, options), signal);
+    const command = await untilAborted(
+      commandOf(question, directories, options, opening?.environment),
+      signal,
+    );
     const result = await runner.run(command, signal);
     spawned(result.spawnMs);
     return underActions(interpret(result, question.subject.digest), form, question);
   }
 
-  async function decide(
-    question: Question,
-    signal: AbortSignal,
-    spawned: (ms: number) => void,
-  ): Promise<Judgement> {
-    const state = await untilAborted(version.current(), signal);
+  async function decide(question: Question, work: Work): Promise<Judgement> {
+    const state = await untilAborted(version.current(), work.signal);
     if (state.problem !== undefined) {
       return undecided("NOTATION_FAILED", `Notation cannot be used: ${state.problem}`);
     }
     const { authenticity, revocation } = question.statement.actions(question.level);
     if (authenticity !== "log" || revocation === "skip") {
-      return run("whole", question, signal, spawned);
+      return run("whole", question, work);
     }
     // Where authenticity is only logged, Notation would go on to ask the revocation servers that a stranger's chain
     // names. So nobody but a trusted signer gets that far, and strangers are judged without revocation.
-    const first = await run("authentic", question, signal, spawned);
+    const first = await run("authentic", question, work);
     if (first.kind !== "rejected" || !UNAUTHENTIC.has(first.reason)) return first;
-    return run("unrevoked", question, signal, spawned);
+    return run("unrevoked", question, work);
+  }
+
+  function beginInquiry({ envelope, statement, level }: Question): Inquiry | undefined {
+    if (envelope.claims.plugin !== SIGNER_PLUGIN) return undefined;
+    const isRevocationChecked = statement.actions(level).revocation !== "skip";
+    const { trustedIdentities } = statement;
+    return options.signer?.begin(envelope, { trustedIdentities, isRevocationChecked });
   }
 
   async function judgeInTurn(question: Question, caller: AbortSignal): Promise<Judgement> {
@@ -132,13 +142,26 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     const signal = AbortSignal.any([caller, closing.signal]);
     let spawnMs = 0;
     let queueMs: number | undefined;
-    const answer = await take(() => {
-      queueMs = now() - from;
-      return decide(question, signal, (ms) => (spawnMs = Math.max(spawnMs, ms)));
-    }, signal).catch((error: unknown) =>
+    using inquiry = beginInquiry(question);
+    const spawned = (ms: number): void => {
+      spawnMs = Math.max(spawnMs, ms);
+    };
+    const inTurn = async (): Promise<Judgement | "full"> => {
+      for (;;) {
+        const taken = await take(async () => {
+          // While AWS Signer takes its time, the places are for images that do not need it.
+          if (inquiry?.mayStart() === false) return "early";
+          queueMs = now() - from;
+          return await decide(question, { signal, spawned, inquiry });
+        }, signal);
+        if (taken !== "early") return taken;
+        await untilAborted(inquiry?.settled ?? Promise.resolve(), signal);
+      }
+    };
+    const answer = await inTurn().catch((error: unknown) =>
       signal.aborted ? LATE : failed("the run could not be made", error),
     );
-    const judged = answer === "full" ? FULL : answer;
+    const judged = answer === "full" ? FULL : withSigner(answer, inquiry);
     const judgement = closing.signal.aborted && !caller.aborted ? shuttingDown(judged) : judged;
     const outcome = judgement.kind === "passed" ? "passed" : judgement.reason;
     const durationMs = now() - from;
@@ -195,6 +218,32 @@ function underActions(judgement: Judgement, form: Form, { statement, level }: Qu
   const isAllowed = failures.every((check) => actions[check] === "log");
   if (isAllowed && (form !== "unrevoked" || failures.includes("authenticity"))) return judgement;
   return undecided("NOTATION_FAILED", "Notation did not judge under the trust policy it was given");
+}
+
+/** What one judgement needs on its way. */
+interface Work {
+  readonly signal: AbortSignal;
+  readonly spawned: (ms: number) => void;
+  readonly inquiry: Inquiry | undefined;
+}
+
+/** The judgement with what AWS Signer itself said, where it gave the reason: Notation's text does not name what is revoked. */
+function withSigner(judgement: Judgement, inquiry: Inquiry | undefined): Judgement {
+  if (inquiry?.answered === undefined || inquiry.question === undefined) return judgement;
+  const { words, question, answered } = inquiry;
+  if (judgement.kind !== "passed") {
+    return words?.reason === judgement.reason
+      ? { ...judgement, sentence: words.sentence }
+      : judgement;
+  }
+  if (words === undefined) return { ...judgement, asked: { question, askedAt: answered.askedAt } };
+  const message = oneLine(`${words.reason}: ${words.sentence}`);
+  const warnings = judgement.warnings.map((warning) =>
+    warning.check === "revocation" && warning.message.startsWith(`${words.reason}: `)
+      ? { ...warning, message }
+      : warning,
+  );
+  return { ...judgement, warnings };
 }
 
 const shuttingDown = (judgement: Judgement): Judgement =>

@@ -1,6 +1,7 @@
 import type { Envelope } from "../evidence/evidence.ts";
 import type { Descriptor } from "../image/descriptor.ts";
 import type { Repository } from "../registry/registry.ts";
+import type { SignerQuestion } from "../signer/question.ts";
 import type { Statement, TrustSnapshot } from "../trust/trust.ts";
 import type { AskedLevel, Refusal, Warning } from "../verdict/verdict.ts";
 
@@ -8,6 +9,15 @@ import type { AskedLevel, Refusal, Warning } from "../verdict/verdict.ts";
 export interface Passed {
   readonly kind: "passed";
   readonly warnings: readonly Warning[];
+  /** What AWS Signer was asked, and when it was: it may be asked again while a verdict rests on this. */
+  readonly asked?: Asked;
+}
+
+/** A question to AWS Signer that was answered. */
+export interface Asked {
+  readonly question: SignerQuestion;
+  /** Monotonic milliseconds. */
+  readonly askedAt: number;
 }
 
 /** What Notation said of one envelope. */

@@ -2,7 +2,7 @@ import type { Collect } from "../evidence/collect.ts";
 import type { Candidate, Evidence } from "../evidence/evidence.ts";
 import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
-import type { Judge, Judgement } from "../notation/judgement.ts";
+import type { Asked, Judge, Judgement } from "../notation/judgement.ts";
 import type { Repository } from "../registry/registry.ts";
 import { isRefusal, undecided, type Refusal, type Verified } from "../verdict/verdict.ts";
 import { verified } from "./facts.ts";
@@ -20,18 +20,29 @@ export type JudgeSubject = (
   digest: Digest,
   known: Descriptor | undefined,
   signal: AbortSignal,
-) => Promise<Verified | Refusal>;
+) => Promise<Judged>;
+
+/** A verdict, and what AWS Signer was asked for it. */
+export type Judged = (Verified & { readonly asked?: Asked }) | Refusal;
+
+/** Asks the registry about an image that has no signature. @returns what to say in place of `UNSIGNED`, if anything */
+export type WhyUnsigned = (
+  repository: Repository,
+  digest: Digest,
+  signal: AbortSignal,
+) => Promise<Refusal | undefined>;
 
 export interface JudgeSubjectOptions {
   readonly collect: Collect;
   readonly judge: Judge;
   readonly failure: Failure;
+  readonly whyUnsigned?: WhyUnsigned;
 }
 
 const OTHER_SUBJECT = undecided("REGISTRY_ERROR", "the registry answered with another image");
 
 export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
-  const { collect, judge, failure } = options;
+  const { collect, judge, failure, whyUnsigned } = options;
 
   async function evidenceOf(
     from: Repository,
@@ -79,11 +90,20 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
         const judgement = await judgementOf(ground, from, subject, candidate, signal);
         if (judgement.kind !== "passed") refusals.push(judgement);
         else if (candidate.kind === "envelope") {
-          return verified(ground, subject, candidate, judgement);
+          const { asked } = judgement;
+          const verdict = verified(ground, subject, candidate, judgement);
+          return asked === undefined ? verdict : { ...verdict, asked };
         }
       }
     } catch (error) {
       return failure(error, signal);
+    }
+    if (listed === 0) {
+      try {
+        return (await whyUnsigned?.(from, digest, signal)) ?? weigh(refusals, listed);
+      } catch (error) {
+        return failure(error, signal);
+      }
     }
     return weigh(refusals, listed);
   };

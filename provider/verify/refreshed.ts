@@ -13,6 +13,7 @@ export interface RefreshedCache<V> {
    */
   get(key: string, refresh: () => Promise<unknown>): V | undefined;
   set(key: string, value: V, lifeMs: number): void;
+  delete(key: string): void;
   stats(): { readonly entries: number; readonly bytes: number };
 }
 
@@ -56,6 +57,7 @@ export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): Refr
       return cached.value;
     },
     set: (key, value, lifeMs) => cache.set(key, value, lifeMs),
+    delete: (key) => cache.delete(key),
     stats: () => cache.stats(),
   };
 }

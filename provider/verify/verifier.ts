@@ -8,12 +8,12 @@ import { createDecideBatch } from "./batch.ts";
 import type { DecideBatch, PinBatch } from "./decision.ts";
 import { createFailure } from "./failure.ts";
 import { createGrounds } from "./ground.ts";
-import { createJudgeSubject } from "./judge-subject.ts";
+import { createJudgeSubject, type WhyUnsigned } from "./judge-subject.ts";
 import { createKeys } from "./keys.ts";
 import { createPinBatch } from "./mutate.ts";
 import { limitPerRegistry } from "./registry-limit.ts";
 import { createTags } from "./tags.ts";
-import { createVerify } from "./verify.ts";
+import { createVerify, type Watch } from "./verify.ts";
 import { createWaiting } from "./waiting.ts";
 
 /** Bytes of parsed keys that are remembered: some thousands of the usual length. */
@@ -52,6 +52,8 @@ export interface VerifierOptions {
   readonly now: () => number;
   /** Milliseconds since the epoch: signatures say when they expire. */
   readonly wallNow: () => number;
+  readonly watch?: Watch;
+  readonly whyUnsigned?: WhyUnsigned;
   readonly observe?: (event: VerifierEvent) => void;
   /** Replaces the timers of deadlines, for tests. */
   readonly schedule?: Schedule;
@@ -75,6 +77,8 @@ export interface Verifier {
   readonly decide: DecideBatch;
   readonly pin: PinBatch;
   stats(): VerifierStats;
+  /** Drops verdicts by the cache keys that {@link Watch.hold} was told. */
+  forget(cacheKeys: readonly string[]): void;
   /**
    * Answers `SHUTTING_DOWN` to everybody who waits or would have to, and ends the verifications and refreshes under
    * way. What is cached is still answered.
@@ -110,6 +114,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     maxBytes: cache.maxBytes,
     now,
     wallNow: options.wallNow,
+    ...(options.watch !== undefined && { watch: options.watch }),
     deadline,
     onRefresh: (outcome) => observe({ kind: "refresh", outcome }),
     onFault,
@@ -130,6 +135,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return {
     decide: createDecideBatch({ verify, parse, waiting, failure, now }),
     pin: createPinBatch({ tags, allows, waiting, failure, keepTag: options.keepTag, now }),
+    forget: (cacheKeys) => verify.forget(cacheKeys),
     stats: () => ({
       verdicts: verify.stats(),
       tags: tags.stats(),

@@ -12,6 +12,7 @@ import {
 } from "../verdict/verdict.ts";
 import type { CacheUse } from "./decision.ts";
 import type { Ground, Grounds } from "./ground.ts";
+import type { Asked } from "../notation/judgement.ts";
 import type { JudgeSubject } from "./judge-subject.ts";
 import type { KnownKey } from "./keys.ts";
 import { createRefreshedCache } from "./refreshed.ts";
@@ -32,6 +33,8 @@ export interface Verify {
   decide(key: KnownKey, caller: AbortSignal): Promise<Outcome>;
   /** Verifications under way. */
   readonly underWay: number;
+  /** Drops verdicts by their cache keys: what they rest on has been revoked, or nobody can say any more. */
+  forget(cacheKeys: readonly string[]): void;
   stats(): { readonly entries: number; readonly bytes: number };
 }
 
@@ -45,12 +48,21 @@ export interface VerifyOptions {
   readonly now: () => number;
   /** Milliseconds since the epoch. */
   readonly wallNow: () => number;
+  readonly watch?: Watch;
   /** Of one verification; longer than any caller waits. */
   readonly deadline: () => Deadline;
   /** Told of each verdict that was made anew before its life ended; must not throw. */
   readonly onRefresh: (outcome: Verdict["kind"]) => void;
   /** Told of a refresh that threw; must not throw. */
   readonly onFault: (error: unknown) => void;
+}
+
+/** Asks AWS Signer again, in the background, about what verdicts rest on. */
+export interface Watch {
+  /** @returns lets go of it; undefined when no more can be watched */
+  hold(asked: Asked, cacheKey: string): (() => void) | undefined;
+  /** Milliseconds that a verdict which is not watched may live. */
+  readonly intervalMs: number;
 }
 
 /** Times that one question is judged anew because its trust policy changed meanwhile. */
@@ -80,6 +92,15 @@ export function createVerify(options: VerifyOptions): Verify {
     onFault: options.onFault,
   });
   const flight = createFlight<Verified | Refusal>(options.deadline);
+  const holds = createHolds(now);
+
+  /** Has what a verdict rests on watched. @returns milliseconds that the verdict may live at most */
+  function watched(cacheKey: string, asked: Asked | undefined): number {
+    const release = asked && options.watch?.hold(asked, cacheKey);
+    holds.set(cacheKey, release, lives.verifiedMs);
+    const isUnwatched = asked !== undefined && options.watch !== undefined && release === undefined;
+    return isUnwatched ? options.watch.intervalMs : Infinity;
+  }
 
   /** Judges once for all who ask the same, and keeps what may be kept under what it was reached under. */
   function begin(
@@ -97,7 +118,8 @@ export function createVerify(options: VerifyOptions): Verify {
       if (verdict.kind === "undecided" || !grounds.isInForce(known, ground)) return verdict;
       const lifeMs = verdict.kind === "verified" ? lives.verifiedMs : lives.rejectedMs;
       const left = lifeMs - (now() - began);
-      verdicts.set(cacheKey, verdict, Math.min(left, untilExpiry(verdict, wallNow())));
+      const watchedMs = verdict.kind === "verified" ? watched(cacheKey, verdict.asked) : Infinity;
+      verdicts.set(cacheKey, verdict, Math.min(left, watchedMs, untilExpiry(verdict, wallNow())));
       return verdict;
     };
     return flight.run(cacheKey, work, caller);
@@ -153,6 +175,33 @@ export function createVerify(options: VerifyOptions): Verify {
       return flight.size;
     },
     stats: () => verdicts.stats(),
+    forget(cacheKeys) {
+      for (const cacheKey of cacheKeys) {
+        verdicts.delete(cacheKey);
+        holds.release(cacheKey);
+      }
+    },
+  };
+}
+
+/** What is watched for verdicts: let go of when a verdict is reached anew, forgotten, or has outlived its life. */
+function createHolds(now: () => number) {
+  const held = new Map<string, { readonly release: () => void; readonly until: number }>();
+  const release = (cacheKey: string): void => {
+    held.get(cacheKey)?.release();
+    held.delete(cacheKey);
+  };
+  return {
+    release,
+    set(cacheKey: string, letGo: (() => void) | undefined, lifeMs: number): void {
+      release(cacheKey);
+      if (letGo !== undefined) held.set(cacheKey, { release: letGo, until: now() + lifeMs });
+      // In the order of their ends, because all live equally long.
+      for (const [oldest, { until }] of held) {
+        if (until > now()) break;
+        release(oldest);
+      }
+    },
   };
 }
 

@@ -24,6 +24,8 @@ export interface ProviderOptions {
   readonly notation?: string;
   /** Writes the log to `provider.log` as well. */
   readonly logFile?: boolean;
+  /** More in its environment, such as credentials of AWS. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Whether the log is read after `ready`. Default true; reading 20,000 lines a second costs a measurement half a core. */
   readonly readsLog?: boolean;
 }
@@ -81,6 +83,7 @@ function configuration(options: ProviderOptions, runtime: string): string {
     admin: { address: "127.0.0.1:0" },
     trust: { directory: options.trust },
     notation: { binary: options.notation ?? join(ROOT, "tools/bin/notation") },
+    signer: { launcher: join(ROOT, "tools/bin/signer-launcher") },
   };
   for (const [section, members] of Object.entries(options.overrides ?? {})) {
     base[section] = { ...base[section], ...members };
@@ -135,7 +138,11 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       "--config",
       join(directory, "provider.yaml"),
     ],
-    { stdio: ["ignore", "pipe", "pipe"], cwd: directory },
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: directory,
+      env: { ...process.env, ...options.environment },
+    },
   );
   const log: string[] = [];
   const file = options.logFile ? createWriteStream(join(directory, "provider.log")) : undefined;
