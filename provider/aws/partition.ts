@@ -85,7 +85,7 @@ const PARTITIONS: readonly Partition[] = [
 const REGION = /^[a-z]{2,6}(?:-[a-z]{1,16}){1,3}-[1-9]$/;
 
 /** Whether a text may name a region of AWS. */
-export const isRegion = (text: string): boolean => REGION.test(text);
+const isRegion = (text: string): boolean => REGION.test(text);
 
 /** The partition of a region; undefined for a text that can be no region, or one of a partition that is not known. */
 export function partitionOf(region: string): Partition | undefined {

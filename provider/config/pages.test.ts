@@ -10,6 +10,9 @@ const DOCS = new URL("../../docs/", import.meta.url);
 /** Pages of which every block is a configuration; on others those are that have a member of one. */
 const ABOUT_CONFIGURATION = new Set(["configuration.md", "registries.md"]);
 
+/** Pages whose blocks are values of the chart, which has a schema of its own. */
+const ABOUT_CHART = new Set(["install.md"]);
+
 /** What must be given, for blocks that show a part. */
 const LEAST = {
   server: { tls: { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" } },
@@ -25,7 +28,8 @@ const blocksOf = (page: string) =>
     line: page.slice(0, match.index).split("\n").length,
   }));
 
-for (const name of readdirSync(DOCS).filter((file) => file.endsWith(".md"))) {
+const pages = readdirSync(DOCS).filter((file) => file.endsWith(".md") && !ABOUT_CHART.has(file));
+for (const name of pages) {
   for (const { text, line } of blocksOf(readFileSync(new URL(name, DOCS), "utf8"))) {
     // Several documents are Kubernetes objects.
     if (/^---$/m.test(text)) continue;
