@@ -63,11 +63,11 @@ test-the-tests: install tools/bin/notation tools/bin/olareg tools/bin/opa tools/
 	@node tools/test-the-tests.ts $(ARGS)
 
 .PHONY: demo
-demo: install tools/bin/notation tools/bin/olareg ## Real images, real signatures, judged over mutual TLS
+demo: install tools/bin/notation tools/bin/olareg tools/bin/signer-launcher ## Real images, real signatures, judged over mutual TLS
 	@node testing/demo/main.ts $(ARGS)
 
 .PHONY: demo-serve
-demo-serve: install tools/bin/notation tools/bin/olareg ## The same, left running, with the curl line to use
+demo-serve: install tools/bin/notation tools/bin/olareg tools/bin/signer-launcher ## The same, left running, with the curl line to use
 	@node testing/demo/main.ts --serve
 
 .PHONY: cluster

@@ -1,4 +1,4 @@
-// `make demo`: five images in a real registry, judged by a real provider over the real protocol.
+// `make demo`: seven images in a real registry, judged by a real provider over the real protocol.
 // `--raw` prints the whole ProviderResponse too; `--serve` leaves everything running until Ctrl-C.
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,6 +11,7 @@ import type { Answer, Item } from "../gatekeeper/caller.ts";
 import { startProvider, type RunningProvider } from "../provider/start.ts";
 import { startOlareg } from "../registry/olareg.ts";
 import { statement, writeTrust } from "../signing/trust.ts";
+import { pushAwsSamples } from "./aws.ts";
 import { pushSamples, type Sample } from "./images.ts";
 import { createNotationHome } from "./notation.ts";
 import { formatTable, type Line } from "./table.ts";
@@ -65,20 +66,32 @@ const interrupted = once(process, "SIGINT");
 interrupted.catch(() => undefined);
 const directory = await mkdtemp(join(tmpdir(), "notation-demo-"));
 try {
-  say("A registry, and five images in it:");
+  say("A registry, and seven images in it:");
   await using registry = await startOlareg({ tls: true });
   step(`start a registry at ${registry.host}`);
   const notation = await createNotationHome(join(directory, "notation"), registry.ca ?? "");
   const certificate = await notation.generateKey("trusted.example");
   await notation.generateKey("stranger.example");
   const keys = { trusted: "trusted.example", stranger: "stranger.example" };
-  const samples = await pushSamples({ registry, notation, keys, step });
+  await using signer = await pushAwsSamples(registry, step);
+  const samples = [...(await pushSamples({ registry, notation, keys, step })), ...signer.samples];
 
-  say("A provider that trusts one of the two keys:");
+  say("A provider that trusts one of the two keys, and one profile of AWS Signer:");
   const trust = join(directory, "trust");
   writeTrust(trust, {
-    statements: [statement({ trustStores: ["ca:demo"] })],
-    stores: { "ca:demo": [new X509Certificate(certificate).raw] },
+    statements: [
+      statement({ trustStores: ["ca:demo"] }),
+      statement({
+        name: "aws",
+        registryScopes: signer.repositories,
+        trustStores: ["signingAuthority:aws"],
+        trustedIdentities: [signer.profile],
+      }),
+    ],
+    stores: {
+      "ca:demo": [new X509Certificate(certificate).raw],
+      "signingAuthority:aws": [signer.root],
+    },
   });
   const ca = join(directory, "registry-ca.crt");
   await writeFile(ca, registry.ca ?? "");
@@ -86,7 +99,14 @@ try {
     trust,
     registries: [{ host: registry.host, ca, allowedAddresses: ["127.0.0.0/8"] }],
     // Nobody else has to notice that it ends.
-    overrides: { server: { drainDelay: "0ms" } },
+    overrides: {
+      server: { drainDelay: "0ms" },
+      aws: { endpoints: [{ service: "signer", url: signer.aws.url }] },
+    },
+    environment: {
+      AWS_ACCESS_KEY_ID: signer.aws.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: signer.aws.credentials.secretAccessKey,
+    },
     logFile: true,
   });
   step(`ready after ${Math.round(provider.startedMs)} ms at ${provider.url}`);
@@ -105,7 +125,7 @@ try {
   say("\nOne ProviderRequest over mutual TLS, as Gatekeeper sends it:\n");
   say(formatTable(samples.map((sample) => lineOf(sample, answer))));
   say(
-    `\nAll five in ${cold.toFixed(0)} ms; asked again, from the cache, in ${cached.toFixed(1)} ms.`,
+    `\nAll seven in ${cold.toFixed(0)} ms; asked again, from the cache, in ${cached.toFixed(1)} ms.`,
   );
   if (options.raw) say(`\n${JSON.stringify(answer.response, null, 2)}`);
 
