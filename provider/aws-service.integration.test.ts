@@ -1,0 +1,132 @@
+// The service with images that AWS Signer signed: real Notation, the built-in plugin behind its launcher, AWS on loopback.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, suite, test, type TestContext } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  createSigningAuthority,
+  profileArn,
+  profileVersionArn,
+  type SignedEnvelope,
+} from "../testing/aws/envelopes.ts";
+import { createSigner, type Signer } from "../testing/aws/signer.ts";
+import { startAws, type Aws } from "../testing/aws/wire.ts";
+import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
+import { startOlareg, type Olareg } from "../testing/registry/olareg.ts";
+import { attachSignature, pushImage } from "../testing/registry/push.ts";
+import { JWS } from "../testing/signing/envelope.ts";
+import { statement, writeTrust } from "../testing/signing/trust.ts";
+
+interface Item {
+  readonly error?: string;
+  readonly value?: { readonly signer: { readonly identity: string; readonly job: string } };
+}
+
+const ask = async (
+  provider: RunningProvider,
+  key: string,
+): Promise<Item & { readonly systemError?: string }> => {
+  const { items, systemError } = (await provider.caller().ask([key])).response.response;
+  return { ...(items[0] as Item | undefined), ...(systemError && { systemError }) };
+};
+
+suite("the service with AWS Signer", () => {
+  let registry: Olareg;
+  let directory: string;
+  let signer: Signer;
+  let aws: Aws;
+  const authority = createSigningAuthority();
+  let images = 0;
+
+  before(async () => {
+    registry = await startOlareg();
+    directory = await mkdtemp(join(tmpdir(), "aws-service-"));
+  });
+  after(async () => {
+    await registry[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const start = async (t: TestContext): Promise<RunningProvider> => {
+    signer = createSigner();
+    aws = await startAws({ services: [signer.service] });
+    t.after(() => aws[Symbol.asyncDispose]());
+    const trust = await mkdtemp(join(directory, "trust-"));
+    writeTrust(trust, {
+      statements: [
+        statement({
+          trustStores: ["signingAuthority:aws"],
+          trustedIdentities: [profileArn()],
+        }),
+      ],
+      stores: { "signingAuthority:aws": [(await authority).root] },
+    });
+    const provider = await startProvider({
+      trust,
+      registries: [{ host: registry.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] }],
+      overrides: {
+        server: { drainDelay: "0ms" },
+        aws: { endpoints: [{ service: "signer", url: aws.url }] },
+        signer: {
+          launcher: new URL("../tools/bin/signer-launcher", import.meta.url).pathname,
+          revocationInterval: "1s",
+        },
+      },
+      environment: {
+        AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
+        AWS_EC2_METADATA_DISABLED: "true",
+      },
+    });
+    t.after(async () => await provider[Symbol.asyncDispose]());
+    return provider;
+  };
+
+  const push = async (): Promise<{ readonly key: string; readonly signed: SignedEnvelope }> => {
+    const repository = `aws/app-${(images += 1)}`;
+    const place = { registry, repository };
+    const subject = await pushImage({ ...place, tag: "v1" });
+    const signed = (await authority).sign({ subject });
+    await attachSignature({ ...place, subject, mediaType: JWS, envelope: signed.bytes });
+    return { key: `${registry.host}/${repository}@${subject.digest}`, signed };
+  };
+  test("an image that AWS Signer signed is verified, and the facts name profile and job", async (t) => {
+    const provider = await start(t);
+    const { key, signed } = await push();
+    const { value } = await ask(provider, key);
+    assert.deepEqual(
+      { identity: value?.signer.identity, job: value?.signer.job },
+      { identity: profileVersionArn(), job: signed.job },
+    );
+    assert.equal(aws.count("GetRevocationStatus"), 1);
+  });
+
+  test("T-13 a job that is revoked ends the cached verdict within the interval, and the reason names it", async (t) => {
+    const provider = await start(t);
+    const [{ key, signed }, other] = [await push(), await push()];
+    assert.ok((await ask(provider, key)).value);
+    assert.ok((await ask(provider, other.key)).value);
+    signer.revokeJob(signed.job);
+    // The cached verdict would live for five minutes.
+    let answer = await ask(provider, key);
+    while (answer.error === undefined) {
+      await wait(20);
+      answer = await ask(provider, key);
+    }
+    assert.match(answer.error, /^REVOKED: /);
+    assert.ok(answer.error.includes(signed.job), answer.error);
+    assert.ok((await ask(provider, other.key)).value, "what was not revoked stays");
+  });
+
+  test("F-13 an AWS Signer that may not be asked leaves an image undecided, and no credential is said", async (t) => {
+    const provider = await start(t);
+    aws.deny("signer:GetRevocationStatus");
+    const { key } = await push();
+    const { systemError = "" } = await ask(provider, key);
+    assert.ok(systemError.startsWith(`${key}: SIGNER_DENIED: `), systemError);
+    const all = [systemError, ...provider.log].join("\n");
+    assert.equal(all.includes(aws.credentials.secretAccessKey), false);
+  });
+});

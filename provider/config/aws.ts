@@ -1,0 +1,92 @@
+import { z } from "zod";
+import { duration } from "./units.ts";
+
+/** What the schema of the whole file brings. */
+export interface Members {
+  readonly path: z.ZodString;
+  readonly endpoint: z.ZodType<string, string>;
+}
+
+const account = z.string().regex(/^(?:\*|\d{12})$/, "is an account, twelve digits, or *");
+const region = z.string().regex(/^[a-z]{2,8}(?:-[a-z]+)+-\d{1,2}$/, "is a region of AWS");
+const role = z
+  .string()
+  .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/, "is the ARN of a role");
+
+/** Amazon ECR, and who the provider is to AWS. */
+export const awsSchema = ({ path, endpoint }: Members) =>
+  z.strictObject({
+    accounts: z
+      .array(account)
+      .max(1000)
+      .default([])
+      .describe(
+        "Accounts whose registries with `credentials: {aws: true}` get a token of Amazon ECR; `*` is every account.",
+      ),
+    regions: z
+      .array(region)
+      .max(64)
+      .default([])
+      .describe("Regions that get a token, fetched at start. Empty: any, when it is needed."),
+    roles: z
+      .record(account, role)
+      .default({})
+      .describe("Account to the ARN of the role to assume for its registries."),
+    endpoints: z
+      .array(
+        z.strictObject({
+          service: z.enum(["ecr", "sts", "signer"]).describe("Whose address it is."),
+          region: region.optional().describe("For this region alone."),
+          url: endpoint.describe("`https://host[:port]`."),
+        }),
+      )
+      .max(256)
+      .default([])
+      .describe("Addresses in place of AWS's own: interface endpoints of a VPC."),
+    ca: path
+      .optional()
+      .describe("Roots for the endpoints, PEM; the public ones are then not trusted."),
+    fips: z.boolean().default(false).describe("AWS's FIPS endpoints."),
+    dualStack: z.boolean().default(false).describe("AWS's endpoints that answer on IPv6 as well."),
+    instanceMetadata: z
+      .boolean()
+      .default(false)
+      .describe("Whether the role of the machine may be taken when there is nothing else."),
+  });
+
+/** AWS Signer: its verification plugin, and what was revoked. */
+export const signerSchema = ({ path }: Members) =>
+  z.strictObject({
+    plugin: z
+      .union([z.literal("builtin"), path])
+      .default("builtin")
+      .describe("`builtin`, or the path of AWS's own verification plugin."),
+    launcher: path
+      .default("/usr/local/bin/signer-launcher")
+      .describe("The program that Notation starts for the built-in plugin."),
+    timeout: duration({
+      least: "10ms",
+      most: "10s",
+      fallback: "1s",
+      meaning: "Of one question to AWS Signer.",
+    }),
+    revocationInterval: duration({
+      least: "1s",
+      most: "1h",
+      fallback: "60s",
+      meaning: "After which AWS Signer is asked again about what verdicts in the cache rest on.",
+    }),
+    revocationRate: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(5)
+      .describe("Such questions in a second, equal ones asked once."),
+    maxRevocationAge: duration({
+      least: "1s",
+      most: "24h",
+      fallback: "10m",
+      meaning:
+        "How long an answer counts while AWS Signer cannot be asked; then the verdict is reached anew.",
+    }),
+  });
