@@ -14,6 +14,8 @@ COPY tools/notation /build/notation
 RUN cd /build/notation && go build -ldflags="-s -w" -o /programs/notation "$(go list tool)"
 COPY tools/reaper /build/reaper
 RUN cd /build/reaper && go build -ldflags="-s -w" -o /programs/reaper "$(go list tool)"
+COPY tools/signer-launcher /build/signer-launcher
+RUN cd /build/signer-launcher && go build -ldflags="-s -w" -o /programs/signer-launcher .
 
 FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS production
 ARG TARGETARCH
@@ -27,7 +29,7 @@ FROM ${SYSTEM_IMAGE} AS root
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends ca-certificates curl libatomic1 libstdc++6 unzip
 COPY tools/image.sh /build/tools/
-# AWS's own plugin, if there is a URL; then its SHA-256 has to be given too. Its version and its licence are AWS's.
+# AWS's own plugin in the place of the built-in one, if there is a URL; then its SHA-256 has to be given too. Its version and its licence are AWS's.
 ARG AWS_SIGNER_PLUGIN_URL=""
 ARG AWS_SIGNER_PLUGIN_SHA256=""
 RUN /build/tools/image.sh plugin "$AWS_SIGNER_PLUGIN_URL" "$AWS_SIGNER_PLUGIN_SHA256" /plugins

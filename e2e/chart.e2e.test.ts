@@ -18,13 +18,11 @@ import {
   scenarios,
   type Helm,
 } from "../testing/chart/helm.ts";
+import { readForeignCrds } from "../testing/chart/crds.ts";
 import { buildImage, type Image } from "../testing/chart/image.ts";
 import { startPod, type PodSpec } from "../testing/chart/kubelet.ts";
 import { pod } from "./objects.ts";
 import { assertAdmitted, assertRefused, open } from "./setting.ts";
-
-/** Kinds of others' operators, which this cluster does not have. */
-const FOREIGN: ReadonlySet<string> = new Set(["cert-manager.io/v1", "monitoring.coreos.com/v1"]);
 
 const PROVIDERS = ["notation", "notation-digest"] as const;
 const providerOf = (name: string) => ({
@@ -46,6 +44,22 @@ suite("the chart", () => {
       { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
       { metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
     );
+    const crds = await readForeignCrds();
+    await cluster.apply(...crds);
+    for (const { metadata } of crds) {
+      const reference = {
+        apiVersion: "apiextensions.k8s.io/v1",
+        kind: "CustomResourceDefinition",
+        metadata,
+      };
+      await cluster.wait(`${metadata.name} to be served`, async () => {
+        const crd = await cluster.api.read(reference);
+        const { conditions = [] } = (crd?.["status"] ?? {}) as {
+          readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+        };
+        return conditions.find(({ type, status }) => type === "Established" && status === "True");
+      });
+    }
     // The harness has Provider objects of its own, by the names of the chart's.
     for (const name of PROVIDERS) await cluster.api.remove(providerOf(name));
   });
@@ -89,7 +103,6 @@ suite("the chart", () => {
     for (const { name, file } of await scenarios()) {
       const objects = parseDocuments(await helm.render([file]));
       for (const object of objects) {
-        if (FOREIGN.has(object.apiVersion)) continue;
         if (object.kind === KIND) {
           constraints.push(object);
           continue;

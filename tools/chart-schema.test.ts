@@ -17,7 +17,7 @@ for (const [source, copy] of COPIES) {
 
 test("what the chart decides is no member of its part of the configuration", () => {
   const text = JSON.stringify(configurationSchema());
-  for (const member of ["address", "tls", "binary", "runtimeDirectory", "directory"]) {
+  for (const member of ["address", "tls", "binary", "launcher", "runtimeDirectory", "directory"]) {
     assert.ok(!text.includes(`"${member}":`), member);
   }
 });

@@ -26,6 +26,7 @@ const DECIDED: ReadonlySet<string> = new Set([
   "admin",
   "trust.directory",
   "notation.binary",
+  "signer.launcher",
   "runtimeDirectory",
 ]);
 

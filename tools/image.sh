@@ -39,8 +39,8 @@ root() {
   # Where things are mounted: on a read-only root nothing can be made later.
   mkdir -p "$folder/etc/notation-provider" "$folder/trust" "$folder/tls" "$folder/gatekeeper" "$folder/files" \
     "$folder/run/notation-provider" "$folder/tmp" "$folder/proc" "$folder/sys" "$folder/dev"
-  cp "$production/node" "$programs/notation" "$programs/reaper" "$folder/usr/local/bin/"
-  # Node alone is linked to libraries; Notation and the reaper are not.
+  cp "$production/node" "$programs/notation" "$programs/reaper" "$programs/signer-launcher" "$folder/usr/local/bin/"
+  # Node alone is linked to libraries; what is Go is not.
   ldd "$production/node" | awk '{ path = $2 == "=>" ? $3 : $1; if (path ~ /^\//) print path }' | while read -r library; do
     mkdir -p "$folder$(dirname "$library")"
     cp --dereference "$library" "$folder$library"

@@ -54,7 +54,6 @@ const LEAST = {
 };
 
 const PROFILE = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/team_a";
-const PLUGIN = { notation: { pluginDirectory: "/usr/local/lib/notation" } };
 const AWS = { profiles: [PROFILE], root: AUTHORITY.ca };
 /** What is refused, by Helm's schema or by a sentence of the chart. */
 const REFUSED: readonly {
@@ -172,18 +171,18 @@ const REFUSED: readonly {
   },
   {
     name: "two policies named default",
-    values: { config: PLUGIN, trust: { aws: AWS } },
+    values: { trust: { aws: AWS } },
     says: /makes the policy named default/,
   },
   {
     name: "AWS Signer without its root",
-    values: { config: PLUGIN, trust: { aws: { profiles: [PROFILE] } } },
+    values: { trust: { aws: { profiles: [PROFILE] } } },
     trustsNobody: true,
     says: /needs trust\.aws\.root/,
   },
   {
     name: "AWS Signer with somebody else's root",
-    values: { config: PLUGIN, trust: { aws: AWS } },
+    values: { trust: { aws: AWS } },
     trustsNobody: true,
     says: /is not one of AWS Signer's roots/,
   },
@@ -191,6 +190,18 @@ const REFUSED: readonly {
     name: "a registry's file that nothing mounts",
     values: { config: { registries: [{ host: "registry.example", ca: "/files/ca/ca.crt" }] } },
     says: /config\.registries\[0\] names the file \/files\/ca\/ca\.crt, which nothing mounts/,
+  },
+  {
+    name: "a file for AWS's endpoints that nothing mounts",
+    values: { config: { aws: { ca: "/etc/ca.crt" } } },
+    says: /config\.aws\.ca names the file \/etc\/ca\.crt, which nothing mounts/,
+  },
+  {
+    name: "a token of ECR for no account",
+    values: {
+      config: { registries: [{ host: "registry.example", credentials: { aws: true } }] },
+    },
+    says: /config\.registries\[0\] takes its token from AWS, but config\.aws\.accounts names no account/,
   },
   {
     name: "two files of one name",
@@ -386,7 +397,7 @@ suite("the chart", () => {
     const text = await readFile(validate, "utf8");
     await writeFile(validate, text.replace(/"90a8[0-9a-f]{60}"/, `"${fingerprint.digest("hex")}"`));
     await using own = await createHelm("helm", { chart });
-    const file = await own.values({ config: PLUGIN, trust: { aws: AWS } });
+    const file = await own.values({ trust: { aws: AWS } });
     const objects = parseDocuments(await own.render([base, file]));
     const { data } = find(objects, "ConfigMap", "notation-provider-trust") as unknown as {
       readonly data: Readonly<Record<string, string>>;
