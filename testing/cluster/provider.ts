@@ -16,6 +16,8 @@ export interface ProviderSettings {
   readonly registries: readonly Readonly<Record<string, unknown>>[];
   /** Merged over the configuration, section by section. */
   readonly overrides?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** More in its environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface ClusterProviderOptions {
