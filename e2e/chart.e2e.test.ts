@@ -144,7 +144,7 @@ suite("the chart", () => {
   });
 
   for (const name of HELMS) {
-    test(`${name}: installed, asked by Gatekeeper, upgraded, and gone without a trace`, async (t) => {
+    test(`${name}: installed, asked by Gatekeeper, upgraded, rolled back, and gone without a trace`, async (t) => {
       await using helm = await createHelm(name, { kubeconfig: cluster.kubeconfig });
       const before = await inventory(cluster);
       const values = await prepare(cluster, helm);
@@ -153,6 +153,9 @@ suite("the chart", () => {
         assert.equal(code, 0, stderr);
         return stdout;
       };
+
+      // Helm 4 takes back no field that somebody else has set, as we do below, unless it is told to.
+      const force = name === "helm" ? ["--force-conflicts"] : [];
 
       const notes = await release("install", RELEASE, CHART, `--values=${values}`);
       t.after(async () => await helm.helm("uninstall", RELEASE, `--namespace=${NAMESPACE}`));
@@ -172,14 +175,7 @@ suite("the chart", () => {
       await reach(cluster, template.spec);
 
       // Now that the kind is known, the same values bring the constraint.
-      const upgraded = await release(
-        "upgrade",
-        RELEASE,
-        CHART,
-        `--values=${values}`,
-        // Helm 4 takes back no field that somebody else has set, as we did, unless it is told to.
-        ...(name === "helm" ? ["--force-conflicts"] : []),
-      );
+      const upgraded = await release("upgrade", RELEASE, CHART, `--values=${values}`, ...force);
       assert.match(upgraded, /Constraint signed-images, enforcementAction deny/);
       await reach(cluster, template.spec);
       await cluster.enforced(KIND, "signed-images");
@@ -202,6 +198,15 @@ suite("the chart", () => {
       });
       assert.equal(await probe.container.ended, 0, probe.container.output());
       assert.match(probe.container.output(), /ok: \S+unsigned:v1 has to be rejected/);
+
+      await release("rollback", RELEASE, "1", ...force);
+      await cluster.wait("the constraint to be gone with its revision", async () => {
+        const left = await cluster.api.list({
+          apiVersion: "constraints.gatekeeper.sh/v1beta1",
+          kind: KIND,
+        });
+        return left.length === 0 ? true : undefined;
+      });
 
       await release("uninstall", RELEASE);
       assert.equal(await running.stop(), 0, running.container.output());

@@ -335,6 +335,52 @@ suite("the chart", () => {
     assert.deepEqual(keysOf("serving"), [["tls.crt", "tls.key"]]);
   });
 
+  for (const [name, values, cidrs] of [
+    ["by default", {}, ["0.0.0.0/0", "::/0"]],
+    [
+      "with Pod Identity",
+      { serviceAccount: { podIdentity: true } },
+      ["0.0.0.0/0", "::/0", "169.254.170.23/32", "fd00:ec2::23/128"],
+    ],
+    ["without ports", { networkPolicy: { egressPorts: [] } }, []],
+  ] as const) {
+    test(`the NetworkPolicy leads out to ${cidrs.join(", ") || "names alone"} ${name}, and in for Gatekeeper alone`, async () => {
+      const file = await helm.values(values);
+      const { ingress, egress } = find(
+        parseDocuments(await helm.render([least, file])),
+        "NetworkPolicy",
+      )["spec"] as {
+        readonly ingress: readonly object[];
+        readonly egress: readonly {
+          readonly to?: readonly {
+            readonly ipBlock: { readonly cidr: string; readonly except?: readonly string[] };
+          }[];
+        }[];
+      };
+      const blocks = egress.flatMap(({ to = [] }) => to.map(({ ipBlock }) => ipBlock));
+      assert.deepEqual(
+        blocks.map(({ cidr }) => cidr),
+        cidrs,
+      );
+      const open = blocks.find(({ cidr }) => cidr === "0.0.0.0/0");
+      // The metadata services of the clouds are among these.
+      if (open !== undefined) assert.deepEqual(open.except, ["169.254.0.0/16"]);
+      assert.deepEqual(ingress, [
+        {
+          from: [
+            {
+              namespaceSelector: {
+                matchLabels: { "kubernetes.io/metadata.name": "gatekeeper-system" },
+              },
+              podSelector: { matchLabels: { "gatekeeper.sh/system": "yes" } },
+            },
+          ],
+          ports: [{ port: "https", protocol: "TCP" }],
+        },
+      ]);
+    });
+  }
+
   test("a change of the configuration restarts the Pods, one of trust does not", async () => {
     const template = async (...files: readonly string[]) =>
       find(parseDocuments(await helm.render([least, ...files])), "Deployment")["spec"];

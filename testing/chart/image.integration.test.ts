@@ -64,6 +64,12 @@ suite("the image", () => {
     assert.match(output, /26\./);
   });
 
+  test("the launcher of the Signer plugin runs in it", async () => {
+    const { code, output } = await runIn(["/usr/local/bin/signer-launcher", "get-plugin-metadata"]);
+    assert.equal(code, 0, output);
+    assert.match(output, /com\.amazonaws\.signer\.notation\.plugin/);
+  });
+
   test("runs as nobody, on a root that cannot be written, without a way to more rights", async () => {
     const script = `
       const { readFileSync, writeFileSync } = require("node:fs");
