@@ -3,7 +3,12 @@ import type { Candidate, Evidence } from "../../provider/evidence/evidence.ts";
 import type { Descriptor } from "../../provider/image/descriptor.ts";
 import { digestOf, type Digest } from "../../provider/image/digest.ts";
 import type { Schedule } from "../../provider/lib/deadline.ts";
-import type { Judgement, NotationState, Question } from "../../provider/notation/judgement.ts";
+import type {
+  Asked,
+  Judgement,
+  NotationState,
+  Question,
+} from "../../provider/notation/judgement.ts";
 import type { Statement, TrustSnapshot } from "../../provider/trust/trust.ts";
 import {
   rejected,
@@ -124,6 +129,13 @@ export function createWorld({
     /** Signatures that the registry lists, where that is more than the candidates. */
     listed: undefined as number | undefined,
     allows: (host: string): boolean => ["r.io", "docker.io", "other.example"].includes(host),
+    /** Watches what a verdict rests on. @returns lets go of it, or undefined when no more can be watched */
+    hold:
+      (_asked: Asked, _cacheKey: string): (() => void) | undefined =>
+      () =>
+        undefined,
+    /** What is said of an image without a signature, in place of UNSIGNED. */
+    whyUnsigned: undefined as Refusal | undefined,
     policy: (name: string): TrustSnapshot | "never" | undefined => policies.get(name),
     observe: (event: VerifierEvent): unknown => events.push(event),
     /** The descriptor that the last collection of evidence was given. */
@@ -172,6 +184,8 @@ export function createWorld({
     lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
     cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
     keepTag,
+    watch: { hold: (...about) => parts.hold(...about), intervalMs: 60_000 },
+    whyUnsigned: async () => parts.whyUnsigned,
     now: time.now,
     wallNow: () => EPOCH + time.now(),
     schedule: time.schedule,
