@@ -42,6 +42,7 @@ test("T-31 a registry of an account or a region that the configuration does not 
   const world = await setUp(t, { accounts: ["111122223333"], regions: ["eu-west-1"] });
   assert.equal(world.ecr.sourceFor(NORTH), undefined);
   assert.equal(world.ecr.sourceFor("111122223333.dkr.ecr.eu-north-1.amazonaws.com"), undefined);
+  assert.equal(world.ecr.sourceFor(WEST.replace("111122223333", "444455556666")), undefined);
   assert.equal(await world.ecr.signingStatus(NORTH, "app", DIGEST, never), undefined);
   assert.notEqual(world.ecr.sourceFor(WEST), undefined);
   assert.equal(world.aws.connections(), 0);
@@ -97,6 +98,16 @@ test("F-15 a token is fetched anew after four fifths of its life and not before,
   assert.equal(await login(world), first);
   await world.aws.seen("GetAuthorizationToken", 2);
   gate.open();
+  await world.until(async () => (await login(world)) !== first);
+  assert.equal(world.aws.count("GetAuthorizationToken"), 2);
+});
+
+test("F-15 a token that is old when a machine wakes serves, and is fetched anew by who asks for it", async (t) => {
+  const world = await setUp(t);
+  const first = await login(world);
+  // Timers stood still.
+  world.setWall(10 * HOUR_MS);
+  assert.equal(await login(world), first);
   await world.until(async () => (await login(world)) !== first);
   assert.equal(world.aws.count("GetAuthorizationToken"), 2);
 });
