@@ -93,6 +93,26 @@ suite("constraints", () => {
     await enforce(cluster, constraint);
   });
 
+  test("T-44 a member of an exemption that nobody knows refuses, whichever client wrote it", async () => {
+    const [constraint] = await build("constraints/overlays/enforce");
+    assert.ok(constraint);
+    const name = "misspelt";
+    const other = await open(cluster);
+    const rules = [{ images: ["*"], exempt: { reason: "a test", untill: "2020-01-01" } }];
+    await enforce(cluster, {
+      ...constraint,
+      metadata: { name },
+      spec: {
+        match: { kinds: [{ apiGroups: [""], kinds: ["Pod"] }], namespaces: [other] },
+        parameters: { rules },
+      },
+    });
+    const answer = await cluster.api.create(
+      pod({ namespace: other, image: cluster.samples.signed }),
+    );
+    assert.match(messageOf(answer), /INVALID_PARAMETERS: rules\[0\]: .*untill/);
+  });
+
   test("the air-gapped example is accepted by the API", async () => {
     for (const constraint of await build("constraints/examples/air-gapped")) {
       await enforce(cluster, constraint);

@@ -12,6 +12,7 @@ import {
   enforce,
   EVERY_IMAGE,
   open,
+  PODS_ONLY,
   startE2e,
 } from "./setting.ts";
 
@@ -94,6 +95,44 @@ suite("updates", () => {
       };
       const found = violations.find(({ name }) => name === running.metadata.name);
       return found !== undefined && / UNSIGNED: /.test(found.message) ? true : undefined;
+    });
+  });
+
+  test("T-42 with expansion a refused Deployment may be labelled, rolled forward, scaled down and deleted", async () => {
+    const expanded = await open(cluster);
+    const { signed, unsigned } = cluster.samples;
+    const made = workload("Deployment", { namespace: expanded, image: unsigned, replicas: 2 });
+    assertAdmitted(await cluster.api.create(made));
+    const podsOf = async () => await cluster.api.list({ apiVersion: "v1", kind: "Pod" }, expanded);
+    await cluster.wait("its Pods", async () => ((await podsOf()).length === 2 ? true : undefined));
+    await enforce(cluster, constraintOver(expanded, { kinds: PODS_ONLY }));
+    await cluster.applyFile("constraints/expansion/expansion.yaml");
+    const other = workload("Deployment", { namespace: expanded, image: unsigned });
+    await cluster.wait("the expansion", async () => {
+      const { status } = await cluster.api.create(other, { dryRun: true });
+      return status === 403 ? true : undefined;
+    });
+
+    assertAdmitted(await cluster.api.patch(made, { metadata: { labels: { edited: "true" } } }));
+    const containers = [{ name: "app", image: signed }];
+    assertAdmitted(await cluster.api.patch(made, { spec: { template: { spec: { containers } } } }));
+    await cluster.wait("the signed image to have taken over", async () => {
+      const images = (await podsOf()).map(({ spec }) => JSON.stringify(spec));
+      const isDone = images.length === 2 && images.every((spec) => spec.includes(signed));
+      return isDone ? true : undefined;
+    });
+    assertAdmitted(await cluster.api.patch(made, { spec: { replicas: 0 } }));
+    await cluster.wait("its Pods to end", async () =>
+      (await podsOf()).length === 0 ? true : undefined,
+    );
+    const { name } = made.metadata;
+    const remove = ["delete", "deployment", name, "-n", expanded, "--cascade=foreground"];
+    const removed = await cluster.kubectl(...remove, "--timeout=20s");
+    assert.equal(removed.code, 0, removed.stderr);
+    await cluster.api.remove({
+      apiVersion: "expansion.gatekeeper.sh/v1beta1",
+      kind: "ExpansionTemplate",
+      metadata: { name: "expand-workloads" },
     });
   });
 

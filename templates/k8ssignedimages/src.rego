@@ -19,9 +19,20 @@ violation contains {"msg": msg, "details": {"image": image, "code": code}} if {
 
 # Default deny: by negation, over the images of the object.
 _problems contains [image, _reason(image)] if {
+	not _are_too_many
 	some image in _images
 	not image in _admitted
 }
+
+# Whoever writes an object could make its review slower than the webhook waits. One image stands for all.
+_problems contains [min(_images), problem] if {
+	_are_too_many
+	problem := sprintf("TOO_MANY_IMAGES: %d, an object may have %d", [count(_images), _max_images])
+}
+
+_are_too_many if count(_images) > _max_images
+
+_max_images := 256
 
 _problems contains [image, problem] if {
 	_parameters.warnings == "violate"
@@ -36,14 +47,19 @@ _admitted contains image if {
 
 _admitted contains image if {
 	some image, outcome in _outcomes
-	outcome.asked in verdicts.passed(_response)
+	outcome.asked in _passed
 }
 
 _reason(image) := reason if {
 	reason := _outcomes[image].refused
 } else := reason if {
-	reason := verdicts.problems(_response, _keys)[_outcomes[image].asked]
+	reason := _refused[_outcomes[image].asked]
 } else := sprintf("INVALID_PARAMETERS: %s", [concat("; ", _invalid)])
+
+# Asked once, and not for each image.
+_passed := verdicts.passed(_response)
+
+_refused := verdicts.problems(_response, _keys)
 
 # An array, because the built-in takes no set; sorted and free of repetition, because it is made from a set.
 _keys := [key | some key in {outcome.asked | some outcome in _outcomes}]
@@ -57,6 +73,7 @@ _response := external_data({"provider": object.get(_parameters, "provider", "not
 
 # Under parameters that are wrong nobody knows which rule was meant to decide, so none does.
 _outcomes := {image: rules.decide(image, _context) |
+	not _are_too_many
 	count(_invalid) == 0
 	some image in _images
 }
@@ -90,5 +107,21 @@ _present := images.of(object.get(input.review, "object", {}))
 _is_unchanged if {
 	not _parameters.verifyUnchanged
 	_operation == "UPDATE"
+	count(_present - images.of(input.review.oldObject)) == 0
+}
+
+# Gatekeeper reviews the Pod that an UPDATE of a workload implies without the one from before. That Pod is judged when
+# it is created; to judge it here would hold up each label, scale-down and deletion of a workload that is refused since.
+# Of a Pod that is updated itself the API server always says what it was.
+_is_unchanged if {
+	not _parameters.verifyUnchanged
+	_operation == "UPDATE"
+	object.get(input.review, "oldObject", null) == null
+}
+
+# What is being deleted must be able to go: its finalizers are removed by updates. The API server writes the old object.
+_is_unchanged if {
+	_operation == "UPDATE"
+	input.review.oldObject.metadata.deletionTimestamp
 	count(_present - images.of(input.review.oldObject)) == 0
 }

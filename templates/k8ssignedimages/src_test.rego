@@ -173,7 +173,7 @@ updates := {
 		object.union(_deployment(["g.io/unsigned"]), {"spec": {"replicas": 0}}),
 		set(),
 	],
-	"T-42 an update without its old object is judged": [null, _pod(["g.io/unsigned"]), {"g.io/unsigned: UNSIGNED"}],
+	"T-42 the Pod that an update of a workload implies passes": [null, _pod(["g.io/unsigned"]), set()],
 }
 
 test_updates[name] if {
@@ -314,4 +314,27 @@ test_a_built_in_that_fails_admits_nothing if {
 	}}
 		with input as {"review": _create(_pod(["g.io/signed"])), "parameters": _parameters}
 		with external_data as _undefined
+}
+
+# With verifyUnchanged, which holds up everything else.
+test_what_is_being_deleted_may_go if {
+	before := object.union(_pod(["g.io/unsigned"]), {"metadata": {"deletionTimestamp": "2026-11-21T10:00:00Z"}})
+	strict := object.union(_parameters, {"verifyUnchanged": true})
+	_codes(_update(before, _pod(["g.io/unsigned"])), strict) == set()
+	_codes(_update(_pod(["g.io/unsigned"]), _pod(["g.io/unsigned"])), strict) == {"g.io/unsigned: UNSIGNED"}
+	_codes(_update(before, _pod(["g.io/stranger"])), strict) != set()
+}
+
+test_an_object_of_too_many_images_is_refused_once_and_nobody_is_asked if {
+	many := _pod([sprintf("g.io/%d", [i]) | some i in numbers.range(1, 257)])
+	review := {"review": _create(many), "parameters": _parameters}
+	k8ssignedimages._keys == [] with input as review
+	found := k8ssignedimages.violation with input as review with time.now_ns as _day
+	{violation.details.code | some violation in found} == {"TOO_MANY_IMAGES"}
+	count(found) == 1
+	few := _pod([sprintf("g.io/%d", [i]) | some i in numbers.range(1, 256)])
+	judged := k8ssignedimages.violation with input as {"review": _create(few), "parameters": _parameters}
+		with external_data as _provider
+		with time.now_ns as _day
+	not "TOO_MANY_IMAGES" in {violation.details.code | some violation in judged}
 }

@@ -9,8 +9,9 @@ package lib.verdicts
 # description: >-
 #   Why each key that did not pass is refused, an object from key to `CODE: sentence`; empty when all passed. Negation
 #   over a set that is always defined: an error, a key left out, a null value, a failed call are refusals alike.
-problems(response, keys) := {key: _reason(response, key) |
+problems(response, keys) := {key: _reason(response, key, told) |
 	admitted := passed(response)
+	told := _told(response)
 	some key in keys
 	not key in admitted
 }
@@ -38,8 +39,11 @@ warnings(response, key) := {sprintf("CHECK_FAILED: %s: %s", [warning.check, warn
 # METADATA
 # description: >-
 #   `<image>: CODE: sentence`. Audit keeps 256 bytes of it. Where it is longer, the digest of the image and then the
-#   image are shortened, so that the code is always among them.
-message(image, problem) := sprintf("%s: %s", [_shown(sprintf("%v", [image]), 254 - count(problem)), problem])
+#   image are shortened, so that the code is always among them. Of the image only printable ASCII is shown, so that
+#   nobody writes lines of his own to a terminal.
+message(image, problem) := sprintf("%s: %s", [_shown(_plain(image), 254 - count(problem)), problem])
+
+_plain(image) := regex.replace(sprintf("%v", [image]), `[^!-~]`, "?")
 
 _accepts(value) if value.outcome in {"verified", "skipped"}
 
@@ -48,15 +52,24 @@ _contradicted(response) := union({
 	{key | some [key, value] in response.responses; not _accepts(value)},
 })
 
-# The first that applies: the item's error, the key's line of the system error, a failure of the whole request.
-_reason(response, key) := texts[0] if {
-	texts := [text | some [name, text] in response.errors; name == key]
-	count(texts) > 0
-} else := trim_prefix(lines[0], prefix) if {
-	prefix := sprintf("%s: ", [key])
-	lines := [line | some line in _lines(response); startswith(line, prefix)]
-	count(lines) > 0
-} else := lines[0] if {
+# What the response says of single keys, from key to text: errors come before lines of the system error, the first of
+# each before others.
+_told(response) := object.union_n(array.reverse(array.concat(
+	[{name: text} | some [name, text] in response.errors],
+	[{line[0]: line[1]} | some text in _lines(response); line := _cut(text)],
+)))
+
+_cut(text) := [substring(text, 0, colon), substring(text, colon + 2, -1)] if {
+	colon := indexof(text, ": ")
+	colon > 0
+}
+
+# The first that applies: what is told of the key, a failure of the whole request.
+_reason(_, key, told) := told[key]
+
+_reason(response, key, told) := _common(response) if not told[key]
+
+_common(response) := lines[0] if {
 	# A line about the whole request begins with a code, which no image does.
 	lines := [line | some line in _lines(response); regex.match(`^[A-Z]+(?:_[A-Z]+)*: `, line)]
 	count(lines) > 0

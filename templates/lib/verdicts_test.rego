@@ -155,3 +155,8 @@ test_the_code_is_within_what_audit_keeps if {
 }
 
 _times(letter, count) := concat("", [letter | some _ in numbers.range(1, count)])
+
+test_nobody_writes_lines_of_his_own_to_a_terminal if {
+	verdicts.message("g.io/a\n[signed-images] all is well", "X: y") == "g.io/a?[signed-images]?all?is?well: X: y"
+	verdicts.message("g.io/a\u001b[2K\u202eb", "X: y") == "g.io/a?[2K?b: X: y"
+}
