@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { sourceOf, SESSION_NAME, type AwsEnvironment, type Source } from "./environment.ts";
 import { failureOf, isFailure, type AwsFailure } from "./failure.ts";
 import { AwsCredentialsError, type AwsCredentials } from "./keys.ts";
-import { apiHost, partitionNamed, partitionOf, type EndpointKind } from "./partition.ts";
+import { apiHost, partitionOfArn, partitionOf, type EndpointKind } from "./partition.ts";
 import { askPodIdentity } from "./pod-identity.ts";
 import {
   createRenewed,
@@ -77,7 +77,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
   /** Region of STS for a role: the provider's own if it is of the role's partition. */
   const regionFor = (roleArn: string | undefined): string => {
     const own = [environment.region, options.region].find((text) => partitionOf(text ?? ""));
-    const partition = partitionNamed(roleArn?.split(":")[1] ?? "");
+    const partition = partitionOfArn(roleArn ?? "");
     if (own !== undefined && (partition ?? partitionOf(own)) === partitionOf(own)) return own;
     return partition?.defaultRegion ?? "us-east-1";
   };

@@ -155,6 +155,31 @@ test("F-15 the regions that are listed have their token before anybody asks, als
   assert.equal(world.aws.count("GetAuthorizationToken"), asked);
 });
 
+test("F-15 a role is not tried in another partition's regions", async (t) => {
+  const role = "arn:aws-cn:iam::444455556666:role/reader";
+  const world = await setUp(t, {
+    accounts: ["*"],
+    regions: ["eu-west-1", "cn-north-1"],
+    roles: new Map([["444455556666", role]]),
+  });
+  world.ecr.prefetch();
+  assert.deepEqual(
+    world.ecr.states().map((state) => [state.region, state.role]),
+    [
+      ["eu-west-1", undefined],
+      ["cn-north-1", undefined],
+      ["cn-north-1", role],
+    ],
+  );
+});
+
+test("a region of no partition that is known is refused at the start", async (t) => {
+  await assert.rejects(
+    setUp(t, { regions: ["us-isox-east-1"] }),
+    /no partition .* us-isox-east-1$/,
+  );
+});
+
 test("F-11 a token that is refused is replaced once, and one that is new is not", async (t) => {
   const world = await setUp(t);
   const source = world.ecr.sourceFor(WEST);

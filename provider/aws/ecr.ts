@@ -6,7 +6,7 @@ import type { Credentials } from "./credentials.ts";
 import { createEcrApi, type EcrCaller } from "./ecr-api.ts";
 import { isPublicEcr, parseEcrHost } from "./ecr-host.ts";
 import { isFailure, type AwsFailure, type FailureKind } from "./failure.ts";
-import type { EndpointKind } from "./partition.ts";
+import { partitionOf, partitionOfArn, type EndpointKind } from "./partition.ts";
 import {
   createRenewed,
   type Clocks,
@@ -70,9 +70,14 @@ export interface Ecr {
 /** The user that tokens of ECR belong to. */
 const USERNAME = "AWS";
 
-/** @see docs/catalogue.md, T-31, F-11 and F-15 */
+/**
+ * @throws Error with a sentence for a region of no partition that is known: nobody knows whom to ask there
+ * @see docs/catalogue.md, T-31, F-11 and F-15
+ */
 export function createEcr(options: EcrOptions): Ecr {
   const { accounts, regions, roles, now, observe } = options;
+  const stray = regions.find((region) => partitionOf(region) === undefined);
+  if (stray !== undefined) throw new Error(`no partition of AWS has the region ${stray}`);
   const api = createEcrApi(options);
   const tokens = new Map<string, { readonly caller: EcrCaller; readonly login: Renewed<Login> }>();
   const askSigningStatus = createSigningStatus({ ...options, api });
@@ -151,11 +156,17 @@ export function createEcr(options: EcrOptions): Ecr {
       return status;
     },
     prefetch() {
-      const everyRole = new Set([...roles.values(), undefined]);
+      const everyRole = new Set([undefined, ...roles.values()]);
       const named = accounts.includes("*")
         ? everyRole
         : new Set(accounts.map((account) => roles.get(account)));
-      for (const region of regions) for (const role of named) loginOf({ region, role }).keepWarm();
+      for (const region of regions) {
+        for (const role of named) {
+          // A role is nobody in another partition than its own.
+          if (role !== undefined && partitionOf(region) !== partitionOfArn(role)) continue;
+          loginOf({ region, role }).keepWarm();
+        }
+      }
     },
     states: () =>
       [...tokens.values()].map(({ caller: { region, role }, login }) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ECRClient } from "@aws-sdk/client-ecr";
-import { apiHost, partitionNamed, partitionOf } from "./partition.ts";
+import { apiHost, partitionOfArn, partitionOf } from "./partition.ts";
 
 const REGIONS = [
   "us-east-1",
@@ -39,7 +39,7 @@ test("a region is of the partition of its name, and a default region of its own 
   for (const region of REGIONS) {
     const partition = partitionOf(region);
     assert.ok(partition !== undefined);
-    assert.equal(partitionNamed(partition.name), partition);
+    assert.equal(partitionOfArn(`arn:${partition.name}:iam::111122223333:role/r`), partition);
     assert.equal(partitionOf(partition.defaultRegion), partition);
   }
 });

@@ -92,9 +92,11 @@ export function partitionOf(region: string): Partition | undefined {
   return isRegion(region) ? PARTITIONS.find(({ regions }) => regions.test(region)) : undefined;
 }
 
-/** The partition of an ARN's name, `aws-cn`. */
-export const partitionNamed = (name: string): Partition | undefined =>
-  PARTITIONS.find((partition) => partition.name === name);
+/** The partition of an ARN, `arn:aws-cn:…`; undefined for one that is not known. */
+export function partitionOfArn(arn: string): Partition | undefined {
+  const [, name] = arn.split(":", 2);
+  return PARTITIONS.find((partition) => partition.name === name);
+}
 
 /** Which kind of endpoint is asked. */
 export interface EndpointKind {

@@ -90,10 +90,12 @@ export async function createWorld(t: TestContext, options: WorldOptions = {}): P
     now: () => START_MS + clock.ms + clock.awsMs,
     ...(pair !== undefined && { tls: pair }),
   });
+  t.after(() => aws[Symbol.asyncDispose]());
   const sdk = createSdk({
     requestTimeoutMs: 60_000,
     ...(options.tls === "trusted" && pair !== undefined && { ca: pair.ca }),
   });
+  t.after(() => sdk[Symbol.dispose]());
   const clocks = {
     now: () => clock.ms,
     wallNow,
@@ -110,6 +112,7 @@ export async function createWorld(t: TestContext, options: WorldOptions = {}): P
     stsEndpoint: () => aws.url,
     deadlineMs: 5000,
   });
+  t.after(() => credentials.close());
   const ecr = createEcr({
     ...clocks,
     ...kinds,
@@ -123,12 +126,7 @@ export async function createWorld(t: TestContext, options: WorldOptions = {}): P
     deadlineMs: 5000,
     observe: (event) => events.push(event),
   });
-  t.after(async () => {
-    ecr.close();
-    credentials.close();
-    sdk[Symbol.dispose]();
-    await aws[Symbol.asyncDispose]();
-  });
+  t.after(() => ecr.close());
 
   /** Pauses between attempts pass, and nothing that ends one does. */
   const turn = async (): Promise<void> => {
