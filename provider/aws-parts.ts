@@ -11,7 +11,7 @@ import { layOutPlugin } from "./signer/install.ts";
 import { SIGNER_PLUGIN } from "./signer/plugin.ts";
 import { createSignerPlugin, type SignerPlugin } from "./signer/socket.ts";
 import { createRevocationWatch, type RevocationWatch } from "./signer/watch.ts";
-import { undecided, type Refusal } from "./verdict/verdict.ts";
+import { rejected, undecided, type Refusal } from "./verdict/verdict.ts";
 import type { WhyUnsigned } from "./verify/judge-subject.ts";
 
 /** What a plugin of AWS's own gets besides its credentials: one attempt, and no question to the machine. */
@@ -148,7 +148,19 @@ export const whyUnsigned =
   ({ ecr }: Aws): WhyUnsigned =>
   async ({ registry, repository }, digest, signal): Promise<Refusal | undefined> => {
     const status = await ecr.signingStatus(registry, repository, digest, signal);
-    return status?.kind === "inProgress"
-      ? undecided("SIGNING_IN_PROGRESS", `Amazon ECR is signing it with ${status.profile}`)
-      : undefined;
+    switch (status?.kind) {
+      case "inProgress":
+        return undecided("SIGNING_IN_PROGRESS", `Amazon ECR is signing it with ${status.profile}`);
+      case "failed":
+        return rejected("UNSIGNED", `Amazon ECR could not sign it: ${status.sentence}`);
+      case "archived":
+        return rejected(
+          "UNSIGNED",
+          `${status.count} signatures are in archive storage, where a lifecycle rule put them: restore them`,
+        );
+      case "none":
+      case "unknown":
+      case undefined:
+        return undefined;
+    }
   };

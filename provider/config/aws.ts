@@ -7,8 +7,15 @@ export interface Members {
   readonly endpoint: z.ZodType<string, string>;
 }
 
-const account = z.string().regex(/^(?:\*|\d{12})$/, "is an account, twelve digits, or *");
-const region = z.string().regex(/^[a-z]{2,8}(?:-[a-z]+)+-\d{1,2}$/, "is a region of AWS");
+const account = z.string().regex(/^\d{12}$/, "is an account, twelve digits");
+const accountOrAll = z.string().regex(/^(?:\*|\d{12})$/, "is an account, twelve digits, or *");
+const region = z
+  .string()
+  .regex(/^[a-z]{2,6}(?:-[a-z]{1,16}){1,3}-[1-9]$/, "is a region of AWS, such as eu-west-1");
+
+/** What is sent there opens every registry, so only our own machine may get it in the clear. */
+const isPrivate = (url: string): boolean =>
+  url.startsWith("https://") || ["127.0.0.1", "[::1]", "localhost"].includes(new URL(url).hostname);
 const role = z
   .string()
   .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/, "is the ARN of a role");
@@ -17,7 +24,7 @@ const role = z
 export const awsSchema = ({ path, endpoint }: Members) =>
   z.strictObject({
     accounts: z
-      .array(account)
+      .array(accountOrAll)
       .max(1000)
       .default([])
       .describe(
@@ -37,7 +44,9 @@ export const awsSchema = ({ path, endpoint }: Members) =>
         z.strictObject({
           service: z.enum(["ecr", "sts", "signer"]).describe("Whose address it is."),
           region: region.optional().describe("For this region alone."),
-          url: endpoint.describe("`https://host[:port]`."),
+          url: endpoint
+            .refine(isPrivate, "is https://, but for an address of the machine itself")
+            .describe("`https://host[:port]`."),
         }),
       )
       .max(256)

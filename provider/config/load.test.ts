@@ -106,6 +106,26 @@ const WRONG: readonly {
     path: "notation.concurrency",
   },
   {
+    name: "T-65 an endpoint of AWS in the clear",
+    change: { aws: { endpoints: [{ service: "sts", url: "http://sts.example.com" }] } },
+    path: "aws.endpoints[0].url",
+  },
+  {
+    name: "a region that is a host",
+    change: { aws: { regions: ["eu-west-1.example.com"] } },
+    path: "aws.regions[0]",
+  },
+  {
+    name: "an account with a name",
+    change: { aws: { accounts: ["production"] } },
+    path: "aws.accounts[0]",
+  },
+  {
+    name: "a role for every account, which nobody would take",
+    change: { aws: { roles: { "*": "arn:aws:iam::111122223333:role/reader" } } },
+    path: "aws.roles.*",
+  },
+  {
     name: "T-36 a switch that makes a plugin log what it sends",
     change: { notation: { pluginDirectory: "/p", pluginConfig: { "aws-debug": "true" } } },
     path: "notation.pluginConfig",
