@@ -9,6 +9,7 @@ import {
   EVERY_IMAGE,
   guard,
   open,
+  PODS_ONLY,
   pushNew,
   startE2e,
 } from "./setting.ts";
@@ -108,6 +109,9 @@ suite("tags", () => {
     });
     for (const each of pods) assert.deepEqual(imagesOf(each), [`${tagged}@${digest}`]);
 
+    const refused = await cluster.api.create(workload("Deployment", { namespace, image: tagged }));
+    assertRefused(refused, tagged, "DIGEST_REQUIRED");
+
     const moved = await move();
     await cluster.wait("the moved tag to be refused", async () => {
       const answer = await cluster.api.create(pod({ namespace, image: tagged }), { dryRun: true });
@@ -115,6 +119,27 @@ suite("tags", () => {
     });
     const answer = await cluster.api.create(pod({ namespace, image: tagged }));
     assertRefused(answer, `${tagged}@${moved.digest}`, "UNSIGNED");
+  });
+
+  test("T-01 with mutation, expansion and a constraint on Pods alone, a Deployment with a tag is rolled out where digests are required", async () => {
+    const parameters = { ...EVERY_IMAGE, requireDigest: true };
+    const namespace = await guard(cluster, { parameters, kinds: PODS_ONLY });
+    await cluster.applyFile("constraints/expansion/expansion.yaml");
+    const { unsigned } = cluster.samples;
+    await cluster.wait("the expansion", async () => {
+      const implied = workload("Deployment", { namespace, image: unsigned });
+      const { status } = await cluster.api.create(implied, { dryRun: true });
+      return status === 403 ? true : undefined;
+    });
+    const { tagged, digest } = await movable();
+    const deployment = workload("Deployment", { namespace, image: tagged });
+    assertAdmitted(await cluster.api.create(deployment));
+    const [made] = await cluster.wait("the Deployment's Pod", async () => {
+      const found = await cluster.api.list({ apiVersion: "v1", kind: "Pod" }, namespace);
+      return found.length > 0 ? found : undefined;
+    });
+    assert.ok(made);
+    assert.deepEqual(imagesOf(made), [`${tagged}@${digest}`]);
   });
 
   test("mutation changes the image of a Pod that runs already when a label of it changes, unless the webhook sees creations only", async () => {
