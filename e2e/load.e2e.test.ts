@@ -8,7 +8,7 @@ import { pass, silent, slow } from "../testing/registry/answers.ts";
 import { pushImage } from "../testing/registry/push.ts";
 import { startUnruly, type Unruly } from "../testing/registry/unruly.ts";
 import { pod } from "./objects.ts";
-import { assertAdmitted, EVERY_IMAGE, guard, pushNew, startE2e } from "./setting.ts";
+import { assertAdmitted, EVERY_IMAGE, guard, messageOf, pushNew, startE2e } from "./setting.ts";
 
 /** Pods that are created at once, each with an image that nobody has asked about. */
 const PODS = 20;
@@ -126,10 +126,32 @@ suite("load", () => {
     assert.equal(admitted(answers), 0);
     for (const code of codes(answers)) assert.match(code, /^(?:TIMEOUT|REGISTRY_UNREACHABLE)$/);
   });
+
+  test("more images than an object may have are one refusal at once, though the webhook would admit what takes long", async () => {
+    await cluster.gatekeeper.configure({ failurePolicy: "Ignore", maxServingThreads: 100 });
+    const namespace = await guard(cluster);
+    const padded = (count: number) => ({
+      ...pod({ namespace, image: cluster.samples.unsigned }),
+      spec: {
+        containers: [{ name: "app", image: cluster.samples.unsigned }],
+        initContainers: Array.from({ length: count }, (_, index) => ({
+          name: `padding-${index}`,
+          image: `${registry.host}/padding:${count}-${index}`,
+        })),
+      },
+    });
+    for (const count of [256, 5000]) {
+      const message = messageOf(await cluster.api.create(padded(count)));
+      assert.equal(message, "TOO_MANY_IMAGES: an object may have 256 images");
+    }
+    registry.reset();
+    registry.on(/./, silent());
+    assert.match(messageOf(await cluster.api.create(padded(255))), / UNSIGNED: /);
+  });
 });
 
 const admitted = (answers: readonly ApiAnswer[]): number =>
   answers.filter(({ status }) => status === 201).length;
 
 const codes = (answers: readonly ApiAnswer[]): readonly string[] =>
-  answers.map(({ body }) => /: ([A-Z_]+): /.exec(body.message ?? "")?.[1] ?? "no review");
+  answers.map(({ body }) => /[:\]] ([A-Z_]+): /.exec(body.message ?? "")?.[1] ?? "no review");

@@ -144,7 +144,9 @@ suite("updates", () => {
     await enforce(cluster, constraintOver(namespace));
   });
 
-  test("T-42 its finalizer may be removed, and it ends", async () => {
+  test("T-42 its finalizer may be removed even with verifyUnchanged, and it ends", async () => {
+    const parameters = { ...EVERY_IMAGE, verifyUnchanged: true };
+    await enforce(cluster, constraintOver(namespace, { parameters }));
     assertAdmitted(await cluster.api.remove(running));
     assertAdmitted(await cluster.api.patch(running, { metadata: { finalizers: null } }));
     await cluster.wait("the Pod to end", async () =>

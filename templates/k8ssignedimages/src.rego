@@ -11,28 +11,25 @@ import data.lib.verdicts
 
 # METADATA
 # description: What Gatekeeper reads. It never cuts the details, which are in its log and exports.
-violation contains {"msg": msg, "details": {"image": image, "code": code}} if {
+violation contains {"msg": msg, "details": {"image": image, "code": _code(problem)}} if {
 	some [image, problem] in _problems
+	not problem in _common
 	msg := verdicts.message(image, problem)
-	code := split(problem, ":")[0]
 }
+
+# What is wrong with no image in particular is said once, and names none.
+violation contains {"msg": problem, "details": {"code": _code(problem)}} if {
+	some [_, problem] in _problems
+	problem in _common
+}
+
+_code(problem) := split(problem, ":")[0]
 
 # Default deny: by negation, over the images of the object.
 _problems contains [image, _reason(image)] if {
-	not _are_too_many
 	some image in _images
 	not image in _admitted
 }
-
-# Whoever writes an object could make its review slower than the webhook waits. One image stands for all.
-_problems contains [min(_images), problem] if {
-	_are_too_many
-	problem := sprintf("TOO_MANY_IMAGES: %d, an object may have %d", [count(_images), _max_images])
-}
-
-_are_too_many if count(_images) > _max_images
-
-_max_images := 256
 
 _problems contains [image, problem] if {
 	_parameters.warnings == "violate"
@@ -54,7 +51,21 @@ _reason(image) := reason if {
 	reason := _outcomes[image].refused
 } else := reason if {
 	reason := _refused[_outcomes[image].asked]
-} else := sprintf("INVALID_PARAMETERS: %s", [concat("; ", _invalid)])
+} else := _too_many if {
+	_are_too_many
+} else := _invalid_parameters
+
+# Problems of the object, of the constraint, and of the call.
+_common := {_too_many, _invalid_parameters} | {failure | failure := verdicts.failure(_response)}
+
+_too_many := sprintf("TOO_MANY_IMAGES: an object may have %d images", [_most_images])
+
+_invalid_parameters := sprintf("INVALID_PARAMETERS: %s", [concat("; ", _invalid)])
+
+# Whoever writes an object could make its review last longer than the webhook waits.
+_are_too_many if count(_images) > _most_images
+
+_most_images := 256
 
 # Asked once, and not for each image.
 _passed := verdicts.passed(_response)
@@ -94,7 +105,9 @@ _parameters := object.get(input, "parameters", {})
 _images := set() if {
 	_operation in {"DELETE", "CONNECT"}
 } else := set() if {
-	_is_unchanged
+	_operation == "UPDATE"
+	_brings_nothing_new
+	_may_pass_unasked
 } else := _present
 
 # Audit has none.
@@ -102,26 +115,19 @@ _operation := object.get(input.review, "operation", "")
 
 _present := images.of(object.get(input.review, "object", {}))
 
-# An UPDATE of which each image stood in the object before: a label, a finalizer, a scale-down. Where in the object an
-# image stands makes no difference, because its verdict is that of the image. One new image, and all of them are judged.
-_is_unchanged if {
-	not _parameters.verifyUnchanged
-	_operation == "UPDATE"
-	count(_present - images.of(input.review.oldObject)) == 0
-}
+_before := object.get(input.review, "oldObject", null)
 
-# Gatekeeper reviews the Pod that an UPDATE of a workload implies without the one from before. That Pod is judged when
-# it is created; to judge it here would hold up each label, scale-down and deletion of a workload that is refused since.
-# Of a Pod that is updated itself the API server always says what it was.
-_is_unchanged if {
-	not _parameters.verifyUnchanged
-	_operation == "UPDATE"
-	object.get(input.review, "oldObject", null) == null
-}
+# Each image stood in the object before: a label, a finalizer, a scale-down. Where in the object an image stands makes
+# no difference, because its verdict is that of the image. One new image, and all of them are judged.
+_brings_nothing_new if count(_present - images.of(_before)) == 0
 
-# What is being deleted must be able to go: its finalizers are removed by updates. The API server writes the old object.
-_is_unchanged if {
-	_operation == "UPDATE"
-	input.review.oldObject.metadata.deletionTimestamp
-	count(_present - images.of(input.review.oldObject)) == 0
-}
+# Gatekeeper's expansion reviews the Pod that an UPDATE of a workload implies without the one from before. That Pod is
+# judged when it is created; to judge it here would hold up each label, scale-down and deletion of a workload that is
+# refused since. Of a Pod that is updated itself the API server always says what it was.
+_brings_nothing_new if _before == null
+
+_may_pass_unasked if not _parameters.verifyUnchanged
+
+# What is being deleted must be able to go: its finalizers are removed by updates. The mark is believed because the API
+# server writes the old object.
+_may_pass_unasked if _before.metadata.deletionTimestamp

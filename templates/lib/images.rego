@@ -43,8 +43,12 @@ parse(text) := reference if {
 #   the registry `*` is one whole label of the host, in the repository any characters. Tag and digest do not count.
 matches(pattern, reference) if {
 	is_pattern(pattern)
-	regex.match(_expression(pattern), reference.name)
+	cover([pattern], reference)
 }
+
+# METADATA
+# description: Whether one of the patterns covers a reference, of texts that `is_pattern` has said to be patterns.
+cover(patterns, reference) if regex.match(_expression(patterns), reference.name)
 
 # METADATA
 # description: >-
@@ -78,12 +82,12 @@ _of_pod_spec(spec) := union({
 _image_id := `^(?:[0-9a-f]{64}|(?:sha256|sha384|sha512|blake3):[0-9a-f]{64,})$`
 
 # The registry is the first component if it looks like an address; a name without a slash has none.
-_split(text) := ["docker.io", text] if {
-	not _begins_with_host(text)
-} else := ["docker.io", remainder] if {
+_split(text) := [object.get(_other_names, first, first), remainder] if {
+	_begins_with_host(text)
 	[first, remainder] := _halves(text)
-	first == "index.docker.io"
-} else := _halves(text)
+} else := ["docker.io", text]
+
+_other_names := {"index.docker.io": "docker.io"}
 
 _begins_with_host(text) if regex.match(`^(?:localhost|[^/]*[.:][^/]*)/`, text)
 
@@ -151,10 +155,13 @@ _ipv4 := sprintf(`^(?:%s\.){3}%s$`, [_octet, _octet])
 
 _octet := `(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])`
 
-# A pattern has no characters that mean something in an expression but these.
-_expression("*") := ".*"
+# One expression for all, because there is a match for each rule and image, and expressions are kept for a while.
+_expression(patterns) := sprintf("^(?:%s)$", [concat("|", [_alternative(pattern) | some pattern in patterns])])
 
-_expression(pattern) := sprintf("^%s/%s$", [
+_alternative("*") := ".*"
+
+# A pattern has no characters that mean something in an expression but these.
+_alternative(pattern) := sprintf("%s/%s", [
 	strings.replace_n({".": `\.`, "[": `\[`, "]": `\]`, "*": _label}, registry),
 	strings.replace_n({".": `\.`, "*": ".*"}, repository),
 ]) if {

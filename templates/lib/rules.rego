@@ -11,7 +11,7 @@ import data.lib.images
 # description: >-
 #   What becomes of one image: `{"admitted": why}`, `{"refused": "CODE: sentence"}` or `{"asked": key}`. The context has
 #   the constraint's `parameters` (in which `invalid` finds nothing), the `namespace`, and `today` as YYYY-MM-DD.
-decide(image, context) := {"refused": sprintf("INVALID_REFERENCE: not an image: %s", [_form])} if {
+decide(image, context) := {"refused": sprintf("INVALID_REFERENCE: not %s", [_form])} if {
 	not images.parse(image)
 } else := {"admitted": "no rule matches it, and unmatched is allow"} if {
 	not _rule(image, context)
@@ -28,14 +28,18 @@ decide(image, context) := {"refused": sprintf("INVALID_REFERENCE: not an image: 
 	not images.parse(image).digest
 } else := {"asked": key} if {
 	key := _key(image, _rule(image, context), context)
-} else := {"refused": sprintf("INVALID_PARAMETERS: namespace %q gives no name of a policy", [context.namespace])}
+} else := {"refused": "INVALID_PARAMETERS: an object without a namespace names no policy"} if {
+	context.namespace == ""
+} else := {"refused": sprintf("INVALID_PARAMETERS: the name of the policy of %q is too long", [context.namespace])}
 
 # METADATA
 # description: >-
 #   What is wrong with a constraint's parameters, a set of sentences that name the member. The template's schema refuses
 #   nearly all of it; what was stored under an older schema, or past it, still arrives here.
-invalid(parameters) := union({
-	_unknown(parameters, _parameters),
+invalid(parameters) := {"they are not an object"} if {
+	not is_object(parameters)
+} else := union({
+	_unknown(parameters, _members),
 	_unlike(parameters, "provider", `^[a-z0-9][a-z0-9.-]*$`, "the name of a Provider"),
 	_unlike(parameters, "unmatched", `^(?:deny|allow)$`, "deny or allow"),
 	_unlike(parameters, "warnings", `^(?:ignore|violate)$`, "ignore or violate"),
@@ -48,9 +52,9 @@ invalid(parameters) := union({
 	},
 })
 
-_form := "[host[:port]/]repository[:tag][@sha256:digest], all but the tag in lower case"
+_form := "[host[:port]/]repository[:tag][@sha256:digest] in lower case"
 
-_parameters := {
+_members := {
 	"provider",
 	"rules",
 	"unmatched",
@@ -64,8 +68,7 @@ _parameters := {
 _rule(image, context) := context.parameters.rules[min({i |
 	reference := images.parse(image)
 	some i, rule in context.parameters.rules
-	some pattern in rule.images
-	images.matches(pattern, reference)
+	images.cover(rule.images, reference)
 })]
 
 _is_in_force(exempt, _) if not exempt.until

@@ -71,6 +71,16 @@ test_decide[name] if {
 			{"rules": [{"images": ["quay.io/*", "ghcr.io/*"], "level": "strict"}]},
 			"ghcr.io/org/app?level=strict",
 		],
+		"T-44 none of the patterns by its beginning": [
+			"ghcr.io.evil.example/app",
+			{"rules": [{"images": ["quay.io/*", "ghcr.io/*", "docker.io/*"]}]},
+			"NO_RULE",
+		],
+		"T-44 none of the patterns by its end": [
+			"evil.example/ghcr.io/app",
+			{"rules": [{"images": ["quay.io/*", "ghcr.io/*", "docker.io/*"]}]},
+			"NO_RULE",
+		],
 		"T-44 patterns apply to the normalised name": [
 			"nginx",
 			{"rules": [{"images": ["docker.io/library/*"], "exempt": {"reason": "upstream"}}]},
@@ -135,7 +145,14 @@ test_a_cluster_wide_object_has_no_namespace_to_name_a_policy if {
 		"namespace": "",
 		"today": "2027-06-30",
 	}
-	_summary(rules.decide("ghcr.io/org/app", context)) == "INVALID_PARAMETERS"
+	outcome := rules.decide("ghcr.io/org/app", context)
+	outcome.refused == "INVALID_PARAMETERS: an object without a namespace names no policy"
+}
+
+test_a_namespace_that_makes_the_name_of_a_policy_too_long_is_told if {
+	template := "a-policy-name-of-sixty-characters-to-which-a-namespace-is-added%s"
+	outcome := _decide("ghcr.io/org/app", {"rules": [_rule({"policyFromNamespace": template})]})
+	outcome.refused == `INVALID_PARAMETERS: the name of the policy of "payments" is too long`
 }
 
 test_the_end_and_the_reason_of_an_exemption_are_told if {
@@ -168,6 +185,9 @@ _with_rule(more) := {"rules": [_rule(more)]}
 # The sentence begins with the member.
 test_invalid[name] if {
 	cases := {
+		"null": [null, "they are not an object"],
+		"a list": [[], "they are not an object"],
+		"a text": ["x", "they are not an object"],
 		"no rules": [{}, "rules has no rule"],
 		"an empty list of rules": [{"rules": []}, "rules has no rule"],
 		"rules that are none": [{"rules": "x"}, "rules has no rule"],

@@ -9,11 +9,26 @@ package lib.verdicts
 # description: >-
 #   Why each key that did not pass is refused, an object from key to `CODE: sentence`; empty when all passed. Negation
 #   over a set that is always defined: an error, a key left out, a null value, a failed call are refusals alike.
-problems(response, keys) := {key: _reason(response, key, told) |
+problems(response, keys) := {key: object.get(told, key, otherwise) |
 	admitted := passed(response)
 	told := _told(response)
+	otherwise := _otherwise(response)
 	some key in keys
 	not key in admitted
+}
+
+# METADATA
+# description: >-
+#   Why there is no answer to the request as a whole, `CODE: sentence`: the problem of every key of which nothing else
+#   is said. Undefined for a response that answers.
+failure(response) := lines[0] if {
+	# A line about the whole request begins with a code, which no image does.
+	lines := [line | some line in _lines(response); regex.match(`^[A-Z]+(?:_[A-Z]+)*: `, line)]
+	count(lines) > 0
+} else := sprintf("PROVIDER_FAILED: %s", [causes[0]]) if {
+	# Gatekeeper's own words hold the provider's address, and are not shown.
+	causes := [sentence | some [words, sentence] in _causes; contains(response.system_error, words)]
+	count(causes) > 0
 }
 
 # METADATA
@@ -39,11 +54,14 @@ warnings(response, key) := {sprintf("CHECK_FAILED: %s: %s", [warning.check, warn
 # METADATA
 # description: >-
 #   `<image>: CODE: sentence`. Audit keeps 256 bytes of it. Where it is longer, the digest of the image and then the
-#   image are shortened, so that the code is always among them. Of the image only printable ASCII is shown, so that
-#   nobody writes lines of his own to a terminal.
-message(image, problem) := sprintf("%s: %s", [_shown(_plain(image), 254 - count(problem)), problem])
+#   image are shortened, to 60 bytes at least, so that the code is always among them. Of the image only printable ASCII
+#   is shown, so that nobody writes lines of his own to a terminal.
+message(image, problem) := sprintf("%s: %s", [_shown(_plain(image), max([60, 254 - _bytes(problem)])), problem])
 
+# One byte each.
 _plain(image) := regex.replace(sprintf("%v", [image]), `[^!-~]`, "?")
+
+_bytes(text) := count(hex.encode(text)) / 2
 
 _accepts(value) if value.outcome in {"verified", "skipped"}
 
@@ -64,19 +82,8 @@ _cut(text) := [substring(text, 0, colon), substring(text, colon + 2, -1)] if {
 	colon > 0
 }
 
-# The first that applies: what is told of the key, a failure of the whole request.
-_reason(_, key, told) := told[key]
-
-_reason(response, key, told) := _common(response) if not told[key]
-
-_common(response) := lines[0] if {
-	# A line about the whole request begins with a code, which no image does.
-	lines := [line | some line in _lines(response); regex.match(`^[A-Z]+(?:_[A-Z]+)*: `, line)]
-	count(lines) > 0
-} else := sprintf("PROVIDER_FAILED: %s", [causes[0]]) if {
-	# Gatekeeper's own words hold the provider's address, and are not shown.
-	causes := [sentence | some [words, sentence] in _causes; contains(response.system_error, words)]
-	count(causes) > 0
+_otherwise(response) := text if {
+	text := failure(response)
 } else := "NO_VERDICT: the provider did not answer for this image"
 
 _lines(response) := split(response.system_error, "\n")
@@ -95,11 +102,13 @@ _causes := [
 
 _shown(image, room) := image if {
 	count(image) <= room
-} else := _ends(_short_digest(image))
+} else := _ends(_short_digest(image), room)
 
-_short_digest(image) := regex.replace(image, `(@sha256:[0-9a-f]{12})[0-9a-f]{52}$`, "$1…")
+_short_digest(image) := regex.replace(image, `(@sha256:[0-9a-f]{12})[0-9a-f]{52}$`, "$1...")
 
 # Both ends of a long name say more than its beginning alone.
-_ends(image) := image if {
-	count(image) <= 160
-} else := sprintf("%s…%s", [substring(image, 0, 100), substring(image, count(image) - 56, -1)])
+_ends(image, room) := image if {
+	count(image) <= room
+} else := sprintf("%s...%s", [substring(image, 0, half), substring(image, count(image) - half, -1)]) if {
+	half := floor((room - 3) / 2)
+}

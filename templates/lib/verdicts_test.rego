@@ -125,7 +125,7 @@ test_warnings[name] if {
 	verdicts.warnings({"responses": [["a", value]]}, "a") == want
 }
 
-hex := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+sha := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 ecr := "111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/app:v1"
 
@@ -133,30 +133,56 @@ test_message[name] if {
 	cases := {
 		"an image and its problem": ["nginx", "UNSIGNED: none", "nginx: UNSIGNED: none"],
 		"a digest that fits stays whole": [
-			sprintf("%s@sha256:%s", [ecr, hex]),
+			sprintf("%s@sha256:%s", [ecr, sha]),
 			"UNSIGNED: none",
-			sprintf("%s@sha256:%s: UNSIGNED: none", [ecr, hex]),
+			sprintf("%s@sha256:%s: UNSIGNED: none", [ecr, sha]),
 		],
 		"a digest beside a long sentence is shortened": [
-			sprintf("%s@sha256:%s", [ecr, hex]),
+			sprintf("%s@sha256:%s", [ecr, sha]),
 			sprintf("UNSIGNED: %s", [_times("a", 130)]),
-			sprintf("%s@sha256:e3b0c44298fc…: UNSIGNED: %s", [ecr, _times("a", 130)]),
+			sprintf("%s@sha256:e3b0c44298fc...: UNSIGNED: %s", [ecr, _times("a", 130)]),
 		],
 		"something that is no text": [5, "INVALID_REFERENCE: none", "5: INVALID_REFERENCE: none"],
+		"a line of its own": ["g.io/a\n[x] ok", "X: y", "g.io/a?[x]?ok: X: y"],
+		"letters that move the terminal's cursor or turn its direction": [
+			"g.io/a\u001b[2K\u202eb\u007f",
+			"X: y",
+			"g.io/a?[2K?b?: X: y",
+		],
+		"letters of many bytes": ["ö😀", "X: y", "??: X: y"],
 	}
 	some name, [image, problem, want] in cases
 	verdicts.message(image, problem) == want
 }
 
-test_the_code_is_within_what_audit_keeps if {
-	message := verdicts.message(_times("a", 512), sprintf("SIGNING_IN_PROGRESS: %s", [_times("b", 200)]))
-	indexof(message, ": SIGNING_IN_PROGRESS: bbb") + 50 < 253
-	startswith(message, _times("a", 100))
+test_the_code_is_within_what_audit_keeps[name] if {
+	cases := {
+		"whatever the image": [_times("a", 512), "SIGNING_IN_PROGRESS: none"],
+		"an image of letters of many bytes": [_times("😀", 512), "INVALID_REFERENCE: none"],
+		"a digest": [sprintf("%s@sha256:%s", [_times("a", 300), sha]), "UNSIGNED: none"],
+		"a long sentence": [_times("a", 512), sprintf("SIGNING_IN_PROGRESS: %s", [_times("b", 400)])],
+		"a sentence of letters of many bytes": [_times("a", 512), sprintf("EXEMPTION_ENDED: %s", [_times("😀", 100)])],
+	}
+	some name, [image, problem] in cases
+	message := verdicts.message(image, problem)
+	endswith(message, sprintf(": %s", [problem]))
+	indexof(message, problem) <= max([62, 256 - (count(hex.encode(problem)) / 2)])
+}
+
+test_both_ends_of_a_long_image_are_shown if {
+	message := verdicts.message(sprintf("%s-%s", [_times("a", 300), _times("b", 300)]), "UNSIGNED: none")
+	regex.match(`^a{118}\.\.\.b{118}: UNSIGNED: none$`, message)
+}
+
+test_failure[name] if {
+	cases := {
+		"of the request": [_answer([], [], 400, "BAD_REQUEST: no"), {"BAD_REQUEST: no"}],
+		"of the call": [_answer(null, null, 500, _transport("EOF")), {"PROVIDER_FAILED: Gatekeeper could not ask it"}],
+		"of single keys is none": [_answer([], [["a", "UNSIGNED: none"]], 200, "b: TIMEOUT: two"), set()],
+		"of a call that was not made is none": [{}, set()],
+	}
+	some name, [response, want] in cases
+	{text | text := verdicts.failure(response)} == want
 }
 
 _times(letter, count) := concat("", [letter | some _ in numbers.range(1, count)])
-
-test_nobody_writes_lines_of_his_own_to_a_terminal if {
-	verdicts.message("g.io/a\n[signed-images] all is well", "X: y") == "g.io/a?[signed-images]?all?is?well: X: y"
-	verdicts.message("g.io/a\u001b[2K\u202eb", "X: y") == "g.io/a?[2K?b: X: y"
-}
