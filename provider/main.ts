@@ -2,6 +2,7 @@
 // The command line: what there is, and nothing of how it is done. Each command is loaded when it is asked for.
 import { inspect } from "node:util";
 import { Argument, Command, Option } from "commander";
+import type { DoctorOptions } from "./commands/doctor.ts";
 import { packageVersion } from "./commands/package-version.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
 
@@ -41,6 +42,19 @@ program
   .action(async (images: string[], options: VerifyOptions) => {
     const { verifyCommand } = await import("./commands/verify.ts");
     finish(await verifyCommand(images, options));
+  });
+
+program
+  .command("doctor")
+  .description("try everything that the configuration names, and say what to fix")
+  .requiredOption("--config <file>", "configuration file, YAML")
+  .addOption(
+    new Option("--output <form>", "form of the output").choices(["table", "json"]).default("table"),
+  )
+  .action(async (options: DoctorOptions) => {
+    const { doctorCommand } = await import("./commands/doctor.ts");
+    // What was too late is nothing to wait for.
+    process.exit(await doctorCommand(options));
   });
 
 program
