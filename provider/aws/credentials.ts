@@ -62,7 +62,7 @@ const MAX_ROLES = 1000;
 /** Life of credentials that come from a file and do not say: it may be written anew. Milliseconds. */
 const FILE_LIFE_MS = 300_000;
 
-/** Nothing is loaded, read or called before the first question. @see docs/catalogue.md, F-15 and F-16 */
+/** Nothing is loaded, read or called before the first question. @see docs/reliability.md, F-15 and F-16 */
 export function createCredentials(options: CredentialsOptions): Credentials {
   const { environment } = options;
   const source = sourceOf(environment, options.instanceMetadata);

@@ -72,7 +72,7 @@ const USERNAME = "AWS";
 
 /**
  * @throws Error with a sentence for a region of no partition that is known: nobody knows whom to ask there
- * @see docs/catalogue.md, T-31, F-11 and F-15
+ * @see docs/threat-model.md, T-31, docs/reliability.md, F-11 and F-15
  */
 export function createEcr(options: EcrOptions): Ecr {
   const { accounts, regions, roles, now, observe } = options;

@@ -87,7 +87,7 @@ interface Held<T> {
 /**
  * Fetches once for all who wait, in the background at 80 % of the value's life, spread, and keeps the old one until it expires when that
  * fails.
- * @see docs/catalogue.md, F-15, F-16 and F-32
+ * @see docs/reliability.md, F-15, F-16 and F-32
  */
 export function createRenewed<T>(options: RenewedOptions<T>): Renewed<T> {
   const { fetch, deadlineMs, late, now, wallNow, schedule, random } = options;

@@ -8,7 +8,7 @@ const PAUSE_MS = 50;
  * The token of a mounted file that is rotated: while it is missing or empty, which it is for a moment, it is read again.
  * @param pause waits so many milliseconds
  * @returns undefined when it stays so, or holds what no token holds
- * @see docs/catalogue.md, F-16
+ * @see docs/reliability.md, F-16
  */
 export async function readTokenFile(
   path: string,

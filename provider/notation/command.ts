@@ -27,7 +27,7 @@ export interface RunDirectories {
 /**
  * The run of `notation verify` that answers a question. The child gets to know what stands here and nothing else. No
  * part of a key is an argument by itself: the repository follows `--scope`, the digest stands after `--`.
- * @see docs/catalogue.md, T-34 and T-35
+ * @see docs/threat-model.md, T-34 and T-35
  */
 export async function commandOf(
   { repository, subject, envelope }: Question,

@@ -66,7 +66,7 @@ export interface RunnerOptions {
 
 const NOT_RUN = { code: null, signal: null, stdout: "", stderr: "", truncated: false } as const;
 
-/** @see docs/catalogue.md, F-21 to F-26 */
+/** @see docs/reliability.md, F-21 to F-26 */
 export function createRunner({ graceMs, outputBytes, now }: RunnerOptions): ProcessRunner {
   const running = new Map<Promise<RunResult>, () => void>();
 

@@ -72,7 +72,7 @@ interface Starter {
  *
  * When the starter itself is lost, or no longer answers, the runs under way are ended and count as failures to start,
  * and the next run begins another starter.
- * @see docs/catalogue.md, F-23 and F-26
+ * @see docs/reliability.md, F-23 and F-26
  */
 export function createStarterClient({ graceMs, outputBytes }: StarterOptions): StarterClient {
   let starter: Starter | undefined;

@@ -36,7 +36,7 @@ export interface VersionOptions {
 
 const UNCHECKED: NotationState = { version: undefined, problem: "not checked yet" };
 
-/** Keeps one answer of the binary and what file it was of. @see docs/catalogue.md, T-04 and F-20 */
+/** Keeps one answer of the binary and what file it was of. @see T-04 in docs/threat-model.md, F-20 in docs/reliability.md */
 export function createVersion(options: VersionOptions): Version {
   const { binary, directory, runner, deadline, now } = options;
   let state = UNCHECKED;

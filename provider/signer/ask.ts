@@ -84,7 +84,7 @@ const ATTEMPTS = 2;
 /** Most milliseconds between the attempts. */
 const BACKOFF_MS = 200;
 
-/** @see docs/catalogue.md, F-13 and T-67 */
+/** @see docs/reliability.md, F-13, docs/threat-model.md, T-67 */
 export function createAsk(options: AskOptions): Ask {
   const { call, timeoutMs, deadlineMs, freshMs, partition, now, schedule, random } = options;
   const regions = new QuickLRU<string, Region>({ maxSize: MAX_REGIONS });

@@ -58,7 +58,7 @@ interface Held<Handle> {
 /** The first time a question is asked up to this part of the interval early, so that replicas and bursts come apart. */
 const JITTER = 0.5;
 
-/** @see docs/catalogue.md, F-13 */
+/** @see docs/reliability.md, F-13 */
 export function createRevocationWatch<Handle>(
   options: RevocationWatchOptions<Handle>,
 ): RevocationWatch<Handle> {
