@@ -1,84 +1,59 @@
 // Images that AWS Signer signed: admitted, and refused when what signed them is revoked.
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import {
-  createSigningAuthority,
-  profileArn,
-  type SignedEnvelope,
-  type SigningAuthority,
-} from "../testing/aws/envelopes.ts";
-import { createSigner, type Signer } from "../testing/aws/signer.ts";
-import { internal, pass, startAws, throttled, type Aws } from "../testing/aws/wire.ts";
-import type { Cluster } from "../testing/cluster/cluster.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
-import { JWS } from "../testing/signing/envelope.ts";
-import { statement, writeTrust } from "../testing/signing/trust.ts";
+import { profileVersionArn, type SignedEnvelope } from "../testing/aws/envelopes.ts";
 import { pod } from "./objects.ts";
-import { assertAdmitted, guard, messageOf, startE2e } from "./setting.ts";
+import { CACHE, guardLevels, startAwsCluster, type AwsCluster } from "./aws-setting.ts";
+import { assertAdmitted, assertRefused, guard, messageOf } from "./setting.ts";
 
-/** Seconds: the provider asks again after the first, Gatekeeper keeps an answer for the second. */
+/** Seconds after which the provider asks again. */
 const INTERVAL = 1;
-const CACHE = 1;
+
+const HOUR_MS = 3_600_000;
+/** Signatures know no parts of a second. */
+const signedAt = new Date(Math.floor(Date.now() / 1000) * 1000 - HOUR_MS);
 
 suite("AWS Signer", () => {
-  let cluster: Cluster;
-  let signer: Signer;
-  let aws: Aws;
-  let authority: SigningAuthority;
-  let images = 0;
-
+  let world: AwsCluster;
   before(async () => {
-    signer = createSigner();
-    aws = await startAws({ services: [signer.service] });
-    authority = await createSigningAuthority();
-    cluster = await startE2e({ gatekeeper: { responseCacheTtl: `${CACHE}s` } });
-    writeTrust(cluster.settings.trust, {
-      statements: [
-        statement({ trustStores: ["signingAuthority:aws"], trustedIdentities: [profileArn()] }),
-      ],
-      stores: { "signingAuthority:aws": [authority.root] },
-    });
-    await cluster.provider.restart({
-      overrides: {
-        aws: { endpoints: [{ service: "signer", url: aws.url }] },
-        signer: { revocationInterval: `${INTERVAL}s` },
-      },
-      environment: {
-        AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
-      },
+    world = await startAwsCluster({
+      settings: () => ({ overrides: { signer: { revocationInterval: `${INTERVAL}s` } } }),
     });
   });
-  after(async () => {
-    await cluster[Symbol.asyncDispose]();
-    await aws[Symbol.asyncDispose]();
-  });
+  after(async () => await world[Symbol.asyncDispose]());
 
-  const push = async (): Promise<{ readonly image: string; readonly signed: SignedEnvelope }> => {
-    const repository = `aws/app-${(images += 1)}`;
-    const place = { registry: cluster.registry, repository };
-    const subject = await pushImage({ ...place, tag: "v1" });
-    const signed = authority.sign({ subject });
-    await attachSignature({ ...place, subject, mediaType: JWS, envelope: signed.bytes });
-    return { image: `${cluster.registry.host}/${repository}@${subject.digest}`, signed };
-  };
-
-  for (const { what, revoke, names } of [
+  const REVOCATIONS: readonly {
+    readonly what: string;
+    readonly revoke: (signed: SignedEnvelope) => void;
+    readonly names: (signed: SignedEnvelope) => string;
+  }[] = [
     {
       what: "job",
-      revoke: ({ job }: SignedEnvelope) => signer.revokeJob(job),
-      names: ({ job }: SignedEnvelope) => job,
+      revoke: ({ job }) => world.signer.revokeJob(job),
+      names: ({ job }) => job,
     },
     {
       what: "profile version",
-      revoke: ({ profileVersion }: SignedEnvelope) =>
-        signer.revokeProfileVersion(profileVersion, new Date(0)),
-      names: ({ profileVersion }: SignedEnvelope) => profileVersion,
+      revoke: ({ profileVersion }) =>
+        world.signer.revokeProfileVersion(profileVersion, new Date(0)),
+      names: ({ profileVersion }) => profileVersion,
     },
-  ]) {
+    {
+      what: "certificate",
+      revoke: ({ chain }) => world.signer.revokeCertificate(chain, 0),
+      names: () => "signing certificate ",
+    },
+    {
+      what: "certificate of the issuer",
+      revoke: ({ chain }) => world.signer.revokeCertificate(chain, 1),
+      names: () => "issuing certificate ",
+    },
+  ];
+  for (const { what, revoke, names } of REVOCATIONS) {
     test(`T-13 a ${what} is revoked: Pods that run stay, a new one is refused and told why`, async (t) => {
+      const { cluster, signer } = world;
       const namespace = await guard(cluster);
-      const { image, signed } = await push();
+      const { image, signed } = await world.push();
       const running = pod({ namespace, image });
       assertAdmitted(await cluster.api.create(running));
       revoke(signed);
@@ -96,26 +71,37 @@ suite("AWS Signer", () => {
     });
   }
 
-  for (const { name, begin, code } of [
-    {
-      name: "throttles",
-      begin: () => aws.on("GetRevocationStatus", throttled()),
-      code: "REVOCATION_UNKNOWN",
-    },
-    {
-      name: "fails",
-      begin: () => aws.on("GetRevocationStatus", internal()),
-      code: "REVOCATION_UNKNOWN",
-    },
-    { name: "denies", begin: () => aws.deny("signer:GetRevocationStatus"), code: "SIGNER_DENIED" },
-  ]) {
-    test(`F-13 an AWS Signer that ${name} leaves a new image undecided, which is refused`, async () => {
-      const namespace = await guard(cluster);
-      aws.on("GetRevocationStatus", pass());
-      begin();
-      const { image } = await push();
-      const answer = await cluster.api.create(pod({ namespace, image }));
-      assert.match(messageOf(answer), new RegExp(`: ${code}: `));
+  test("a profile version is revoked from a date on: what it signed before stays, what it signed since is refused, and the next version's is admitted", async () => {
+    const { cluster, signer } = world;
+    const namespace = await guard(cluster);
+    const from = new Date(signedAt.getTime() + 60_000);
+    signer.revokeProfileVersion(profileVersionArn(), from);
+    const older = await world.push({ signedAt });
+    assertAdmitted(await cluster.api.create(pod({ namespace, image: older.image })));
+    const { image } = await world.push({ signedAt: from });
+    assertRefused(await cluster.api.create(pod({ namespace, image })), image, "REVOKED");
+    const anew = await world.push({
+      signedAt: from,
+      profileVersion: profileVersionArn({}, "Ver1on0002"),
     });
-  }
+    assertAdmitted(await cluster.api.create(pod({ namespace, image: anew.image })));
+    signer.restore();
+  });
+
+  test("F-13 what is revoked is a refusal under strict, and a warning that says so under permissive and audit", async () => {
+    const { cluster, signer } = world;
+    const namespaces = await guardLevels(cluster);
+    const { image, signed } = await world.push();
+    signer.revokeJob(signed.job);
+    const refused = await cluster.api.create(pod({ namespace: namespaces.strict, image }));
+    assert.match(messageOf(refused), /: REVOKED: /);
+    for (const level of ["permissive", "audit"] as const) {
+      const answer = await cluster.api.create(pod({ namespace: namespaces[level], image }));
+      assertAdmitted(answer);
+      const told = answer.warnings.join("\n");
+      assert.match(told, /: CHECK_FAILED: revocation: REVOKED: /);
+      assert.ok(told.includes(signed.job), told);
+    }
+    signer.restore();
+  });
 });

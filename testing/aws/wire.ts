@@ -141,6 +141,10 @@ export interface Aws extends Issuer, AsyncDisposable {
   /** Connections that were ever opened. */
   connections(): number;
   openConnections(): number;
+  /** Refuses connections, and ends those that there are, until {@link Aws.up}. */
+  down(): Promise<void>;
+  /** Listens again, where it listened before. */
+  up(): Promise<void>;
   /** Forgets answers, denials and requests; keys stay. */
   reset(): void;
 }
@@ -232,7 +236,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
   const requests: Call[] = [];
   const watchers = new Set<() => void>();
   const sockets = new Set<Socket>();
-  const servers: Server[] = [];
+  const servers = new Map<Server, number>();
   const regional = new Map<string, Promise<string>>();
   let connections = 0;
 
@@ -385,10 +389,19 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     server.on("tlsClientError", () => {});
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    servers.push(server);
     const bound = server.address();
     const port = bound === null || typeof bound === "string" ? 0 : bound.port;
+    servers.set(server, port);
     return `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+  };
+
+  const down = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(
+      [...servers.keys()]
+        .filter((server) => server.listening)
+        .map(async (server) => once(server.close(), "close")),
+    );
   };
 
   const count = (operation: string): number =>
@@ -423,15 +436,21 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     },
     connections: () => connections,
     openConnections: () => sockets.size,
+    down,
+    async up() {
+      await Promise.all(
+        [...servers].map(async ([server, port]) => {
+          server.listen(port, "127.0.0.1");
+          await once(server, "listening");
+        }),
+      );
+    },
     reset() {
       rules.clear();
       deniedActions.clear();
       requests.length = 0;
     },
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await Promise.all(servers.map(async (server) => once(server.close(), "close")));
-    },
+    [Symbol.asyncDispose]: down,
   };
 }
 
