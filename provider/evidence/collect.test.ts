@@ -15,7 +15,8 @@ const SIGNATURE = "application/vnd.cncf.notary.signature";
 const AWS_PLUGIN = "com.amazonaws.signer.notation.plugin";
 
 const authority = await createAuthority({ name: "Example root" });
-const signer = await authority.issue({ commonName: "signer" });
+const notAfter = new Date("2030-06-01T12:00:00Z");
+const signer = await authority.issue({ commonName: "signer", notAfter });
 
 const describe = (mediaType: string, bytes: Uint8Array | string): Descriptor => ({
   mediaType,
@@ -155,6 +156,7 @@ test("an envelope comes with its claims, its bytes and the digest of its manifes
         claims: {
           signer: { scheme: "notary.x509", subject: "CN=signer,O=Example,ST=WA,C=US" },
           signedAt: "2026-11-02T10:00:00Z",
+          certificatesUntil: "2030-06-01T12:00:00Z",
         },
       },
     ],

@@ -12,14 +12,21 @@ const ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0";
 /** Encoded object identifier 2.5.29.19. */
 const BASIC_CONSTRAINTS = Uint8Array.of(0x55, 0x1d, 0x13);
 
+/** What is read of a chain. */
+export interface Chain {
+  /** The leaf's subject on one line. */
+  readonly subject: string;
+  /** When the first of its certificates ends, in milliseconds since the epoch. */
+  readonly until: number;
+}
+
 /**
- * Enforces two rules of the specification that Notation does not, and names the signer. Issuers,
- * signatures, key usages and path lengths are Notation's.
+ * Enforces two rules of the specification that Notation does not, names the signer, and says how long all certificates are
+ * valid. Issuers, signatures, key usages and path lengths are Notation's, and so is what is valid now.
  * @param chain DER, leaf first, at least one
- * @returns the leaf's subject on one line
  * @see Notary Project signature specification, "Certificate Requirements"
  */
-export function readChain(chain: readonly Uint8Array[]): string | EnvelopeProblem {
+export function readChain(chain: readonly Uint8Array[]): Chain | EnvelopeProblem {
   const hash = createHash("sha256");
   // No two chains may give the same bytes: every certificate has its length before it.
   for (const der of chain) hash.update(`${der.length} `).update(der);
@@ -33,9 +40,9 @@ export function readChain(chain: readonly Uint8Array[]): string | EnvelopeProble
 
 // What is found depends on the bytes alone, few chains sign many images, and OpenSSL takes a tenth of a millisecond a
 // certificate. Bounded, because anybody may write chains.
-const chains = new QuickLRU<string, string | EnvelopeProblem>({ maxSize: 256 });
+const chains = new QuickLRU<string, Chain | EnvelopeProblem>({ maxSize: 256 });
 
-function examine(chain: readonly Uint8Array[]): string | EnvelopeProblem {
+function examine(chain: readonly Uint8Array[]): Chain | EnvelopeProblem {
   const certificates = chain.map(parse);
   const [leaf, ...authorities] = certificates;
   if (leaf === undefined || authorities.includes(undefined)) {
@@ -54,7 +61,9 @@ function examine(chain: readonly Uint8Array[]): string | EnvelopeProblem {
       return new EnvelopeProblem("an issuer in the chain has no critical basic constraints");
     }
   }
-  return subjectLine(subject);
+  const until = Math.min(...certificates.map((each) => each?.validToDate.getTime() ?? NaN));
+  if (Number.isNaN(until)) return new EnvelopeProblem("a certificate does not say when it ends");
+  return { subject: subjectLine(subject), until };
 }
 
 /** A certificate in DER and nothing else: OpenSSL would take PEM and trailing bytes as well, Go does not. */

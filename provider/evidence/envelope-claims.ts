@@ -42,13 +42,15 @@ export function readClaims(parts: EnvelopeParts): Claims | EnvelopeProblem {
   if (plugin instanceof EnvelopeProblem) return plugin;
   const identity = plugin === AWS_PLUGIN ? readIdentity(parts.attributes, critical) : {};
   if (identity instanceof EnvelopeProblem) return identity;
-  const subject = readChain(parts.chain);
-  if (subject instanceof EnvelopeProblem) return subject;
+  const chain = readChain(parts.chain);
+  if (chain instanceof EnvelopeProblem) return chain;
   const payload = readPayload(parts.payload);
   if (payload instanceof EnvelopeProblem) return payload;
   return {
-    signer: { scheme, subject, ...identity },
+    signer: { scheme, subject: chain.subject, ...identity },
     ...times,
+    // A signing authority's certificates have to be valid at its signing time alone.
+    ...(scheme === "notary.x509" && { certificatesUntil: inSeconds(chain.until) }),
     ...(plugin === undefined ? {} : { plugin }),
     ...payload,
   };

@@ -33,11 +33,17 @@ const JOB =
   "arn:aws:signer:eu-west-1:111122223333:/signing-jobs/6e6b9a4c-0000-4000-8000-000000000000";
 
 const authority = await createAuthority({ name: "Example root", intermediate: true });
-const signer = await authority.issue({ commonName: "release", organization: "Example, Inc." });
+const signer = await authority.issue({
+  commonName: "release",
+  organization: "Example, Inc.",
+  notAfter: new Date("2030-06-01T12:00:00Z"),
+});
 const broken = await brokenEnvelopes(subject);
 const signedAt = new Date("2026-11-02T10:00:00.900Z");
 const expiry = new Date("2038-01-02T10:00:00Z");
 const good: EnvelopeOptions = { signer, subject, signedAt };
+/** The leaf's end, which comes before those of its issuers. */
+const certificatesUntil = "2030-06-01T12:00:00Z";
 const LINE = "CN=release,O=Example\\, Inc.,ST=WA,C=US";
 
 /** Header members that make an otherwise good JWS. */
@@ -61,7 +67,11 @@ const claims = [
   {
     name: "a plain signature",
     options: good,
-    want: { signer: { scheme: "notary.x509", subject: LINE }, signedAt: "2026-11-02T10:00:00Z" },
+    want: {
+      signer: { scheme: "notary.x509", subject: LINE },
+      signedAt: "2026-11-02T10:00:00Z",
+      certificatesUntil,
+    },
   },
   {
     name: "a signature with expiry and metadata",
@@ -69,6 +79,7 @@ const claims = [
     want: {
       signer: { scheme: "notary.x509", subject: LINE },
       signedAt: "2026-11-02T10:00:00Z",
+      certificatesUntil,
       expiresAt: "2038-01-02T10:00:00Z",
       metadata: { commit: "abc", __proto__x: "y" },
     },
@@ -87,6 +98,7 @@ const claims = [
     want: {
       signer: { scheme: "notary.x509", subject: LINE },
       signedAt: "2026-11-02T10:00:00Z",
+      certificatesUntil,
       plugin: "com.example.plugin",
     },
   },
@@ -118,13 +130,18 @@ const claims = [
     want: {
       signer: { scheme: "notary.x509", subject: LINE },
       signedAt: "2026-11-02T10:00:00Z",
+      certificatesUntil,
       plugin: "com.example.plugin",
     },
   },
   {
     name: "no identity from attributes that nobody has to understand",
     options: { ...good, optional: { "com.amazonaws.signer.signingProfileVersion": PROFILE } },
-    want: { signer: { scheme: "notary.x509", subject: LINE }, signedAt: "2026-11-02T10:00:00Z" },
+    want: {
+      signer: { scheme: "notary.x509", subject: LINE },
+      signedAt: "2026-11-02T10:00:00Z",
+      certificatesUntil,
+    },
   },
 ] as const satisfies readonly { name: string; options: EnvelopeOptions; want: object }[];
 
@@ -220,6 +237,13 @@ const refusedJws: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   [
     "bytes after a certificate",
     jwsChain([Buffer.concat([leaf, Buffer.of(0)]), ...signer.chain.slice(1)]),
+  ],
+  [
+    "a certificate that ends at no time",
+    jwsChain([
+      Buffer.from(leaf.toString("latin1").replace("300601120000Z", "300601990000Z"), "latin1"),
+      ...signer.chain.slice(1),
+    ]),
   ],
   ["a certificate that is none", jwsChain([...signer.chain, Buffer.from("hello")])],
   ["an empty chain", jwsChain([])],
@@ -354,6 +378,19 @@ const refusedJws: readonly (readonly [name: string, bytes: Uint8Array])[] = [
 for (const [name, bytes] of refusedJws) {
   test(`JWS with ${name} is malformed`, () => assertMalformed(readEnvelope(JWS, bytes)));
 }
+
+test("certificates are valid until the first of a chain ends, whichever that is", async () => {
+  const notAfter = new Date("2029-03-01T00:00:00Z");
+  const short = await createAuthority({ name: "Ends first", notAfter });
+  const outlived = await short.issue({ commonName: "release", notAfter: new Date("2035-01-01") });
+  for (const envelope of [
+    readEnvelope(JWS, jws({ ...good, signer: outlived })),
+    readEnvelope(COSE, cose({ ...good, signer: outlived })),
+  ]) {
+    assert.ok(!isRefusal(envelope));
+    assert.equal(envelope.certificatesUntil, "2029-03-01T00:00:00Z");
+  }
+});
 
 test("metadata may be as much as travels, and its names are only names", () => {
   const metadata = Object.fromEntries([

@@ -10,6 +10,11 @@ export interface Claims {
   /** RFC 3339, UTC, seconds. */
   readonly signedAt?: string;
   readonly expiresAt?: string;
+  /**
+   * When the first certificate of the chain ends. Only under notary.x509, where all of them have to be valid at the moment of
+   * the verification, unless a timestamp shows that they once were.
+   */
+  readonly certificatesUntil?: string;
   /** Name of the verification plugin that the envelope demands. */
   readonly plugin?: string;
   readonly metadata?: Readonly<Record<string, string>>;

@@ -22,8 +22,15 @@ export type JudgeSubject = (
   signal: AbortSignal,
 ) => Promise<Judged>;
 
-/** A verdict, and what AWS Signer was asked for it. */
-export type Judged = (Verified & { readonly asked?: Asked }) | Refusal;
+/** A verdict, and what it rests on besides the facts. */
+export type Judged = (Verified & Grounded) | Refusal;
+
+interface Grounded {
+  /** What AWS Signer was asked for it. */
+  readonly asked?: Asked;
+  /** {@link Claims.certificatesUntil} of the envelope that passed. */
+  readonly certificatesUntil?: string;
+}
 
 /** Asks the registry about an image that has no signature. @returns what to say in place of `UNSIGNED`, if anything */
 export type WhyUnsigned = (
@@ -91,8 +98,12 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
         if (judgement.kind !== "passed") refusals.push(judgement);
         else if (candidate.kind === "envelope") {
           const { asked } = judgement;
-          const verdict = verified(ground, subject, candidate, judgement);
-          return asked === undefined ? verdict : { ...verdict, asked };
+          const { certificatesUntil } = candidate.claims;
+          return {
+            ...verified(ground, subject, candidate, judgement),
+            ...(asked !== undefined && { asked }),
+            ...(certificatesUntil !== undefined && { certificatesUntil }),
+          };
         }
       }
     } catch (error) {

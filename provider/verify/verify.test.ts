@@ -18,6 +18,9 @@ import {
 import { digestOf } from "../image/digest.ts";
 
 const IMAGE = `r.io/a@${D1}`;
+
+/** A moment of the wall clock, as envelopes write it. */
+const at = (ms: number): string => new Date(EPOCH + ms).toISOString();
 const UNTRUSTED = rejected("UNTRUSTED_SIGNER", "nobody we know");
 
 test("T-01 a tag moved after a positive verdict is judged by its new digest once the tag map's life is over", async () => {
@@ -157,23 +160,45 @@ test("the facts are what the verified envelope claims, under the level that was 
   assert.equal(factsOf((await ask(`${IMAGE}?policy=prod&level=audit`)).verdict).level, "audit");
 });
 
-for (const { level, later } of [
-  { level: "strict", later: "SIGNATURE_EXPIRED" },
-  { level: "permissive", later: "verified" },
+test("of two ends the nearer one ends a cached verdict", async () => {
+  const { ask, signatures, calls, time } = createWorld();
+  const expiring = candidate("expires");
+  assert.ok(expiring.kind === "envelope");
+  const claims = { ...expiring.claims, expiresAt: at(200_000), certificatesUntil: at(4_000) };
+  signatures.set(IMAGE, [{ ...expiring, claims }]);
+  await ask(IMAGE);
+  time.pass(4_001);
+  assert.equal((await ask(IMAGE)).cache, "miss");
+  assert.equal(calls.judge, 2);
+});
+
+for (const { level, member, check, later } of [
+  { level: "strict", member: "expiresAt", check: "expiry", later: "SIGNATURE_EXPIRED" },
+  { level: "permissive", member: "expiresAt", check: "expiry", later: "verified" },
+  {
+    level: "strict",
+    member: "certificatesUntil",
+    check: "authenticTimestamp",
+    later: "CERTIFICATE_EXPIRED",
+  },
+  {
+    level: "permissive",
+    member: "certificatesUntil",
+    check: "authenticTimestamp",
+    later: "verified",
+  },
 ] as const) {
-  test(`under ${level} a cached verdict ends with its signature, which later is ${later}`, async () => {
+  test(`under ${level} a cached verdict ends with what ${member} says, and is ${later} afterwards`, async () => {
     const { ask, signatures, parts, policies, calls, time } = createWorld();
     policies.set("default", snapshot("default", "e1", level));
-    const expiresAt = new Date(EPOCH + 4_000).toISOString();
     const expiring = candidate("expires");
     assert.ok(expiring.kind === "envelope");
-    signatures.set(IMAGE, [{ ...expiring, claims: { ...expiring.claims, expiresAt } }]);
+    signatures.set(IMAGE, [{ ...expiring, claims: { ...expiring.claims, [member]: at(4_000) } }]);
     parts.judge = async () => {
       if (time.now() < 4_000) return PASSED;
-      const expiry = { check: "expiry", message: "it expired" } as const;
-      return level === "strict"
-        ? rejected("SIGNATURE_EXPIRED", "it expired")
-        : { kind: "passed", warnings: [expiry] };
+      return later === "verified"
+        ? { kind: "passed", warnings: [{ check, message: "it expired" }] }
+        : rejected(later, "it expired");
     };
     assert.equal(codeOf((await ask(IMAGE)).verdict), "verified");
     time.pass(3_000);

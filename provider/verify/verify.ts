@@ -5,15 +5,16 @@ import { createFlight } from "../lib/single-flight.ts";
 import {
   isRefusal,
   undecided,
-  type Refusal,
   type Rejected,
+  type Refusal,
+  type Undecided,
   type Verdict,
   type Verified,
 } from "../verdict/verdict.ts";
 import type { CacheUse } from "./decision.ts";
 import type { Ground, Grounds } from "./ground.ts";
 import type { Asked } from "../notation/judgement.ts";
-import type { JudgeSubject } from "./judge-subject.ts";
+import type { Judged, JudgeSubject } from "./judge-subject.ts";
 import type { KnownKey } from "./keys.ts";
 import { createRefreshedCache } from "./refreshed.ts";
 import type { Tags } from "./tags.ts";
@@ -119,7 +120,7 @@ export function createVerify(options: VerifyOptions): Verify {
       const lifeMs = verdict.kind === "verified" ? lives.verifiedMs : lives.rejectedMs;
       const left = lifeMs - (now() - began);
       const watchedMs = verdict.kind === "verified" ? watched(cacheKey, verdict.asked) : Infinity;
-      verdicts.set(cacheKey, verdict, Math.min(left, watchedMs, untilExpiry(verdict, wallNow())));
+      verdicts.set(cacheKey, verdict, Math.min(left, watchedMs, untilEnd(verdict, wallNow())));
       return verdict;
     };
     return flight.run(cacheKey, work, caller);
@@ -205,11 +206,15 @@ function createHolds(now: () => number) {
   };
 }
 
-/** Milliseconds until the signature expires. One that has, and passed because its level only logs that, passes on. */
-function untilExpiry(verdict: Verified | Rejected, wallNow: number): number {
-  if (verdict.kind !== "verified" || verdict.facts.expiresAt === undefined) return Infinity;
-  const left = Date.parse(verdict.facts.expiresAt) - wallNow;
-  return left > 0 ? left : Infinity;
+/**
+ * Milliseconds until the signature expires, or one of the certificates that it was verified with. What has ended already, and
+ * passed because its level only logs that or because of a timestamp, passes on.
+ */
+function untilEnd(verdict: Exclude<Judged, Undecided>, wallNow: number): number {
+  if (verdict.kind !== "verified") return Infinity;
+  const ends = [verdict.facts.expiresAt, verdict.certificatesUntil];
+  const left = ends.flatMap((end) => (end === undefined ? [] : [Date.parse(end) - wallNow]));
+  return Math.min(...left.filter((ms) => ms > 0));
 }
 
 /** About what a verdict takes: its JSON, kept once more by who encodes it, and what holds them. */
