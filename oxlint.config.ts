@@ -12,6 +12,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   notation: ["signer", "evidence", "registry", "trust", "verdict", "image", "lib"],
   aws: ["registry", "verdict", "image", "lib"],
   signer: ["evidence", "verdict", "image", "lib"],
+  kubernetes: ["lib"],
   verify: ["notation", "evidence", "registry", "trust", "protocol", "verdict", "image", "lib"],
   telemetry: ["verify", "notation", "registry", "trust", "verdict", "lib"],
   http: ["verify", "telemetry", "protocol", "verdict", "lib"],
