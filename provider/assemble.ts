@@ -1,11 +1,5 @@
-import {
-  createAwsParts,
-  createSigner,
-  createWatch,
-  usesEcr,
-  usesOwnPlugin,
-  whyUnsigned,
-} from "./aws-parts.ts";
+import type { Aws, AwsEvent } from "./aws/aws.ts";
+import { createAwsParts, usesEcr, whyUnsigned } from "./aws-parts.ts";
 import type { Config } from "./config/schema.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
@@ -16,6 +10,9 @@ import type { OwnDirectory } from "./own-directory.ts";
 import { toRegistryOptions } from "./registry-options.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import type { RegistryEvent } from "./registry/options.ts";
+import { createSigner, createWatch, usesOwnPlugin } from "./signer-parts.ts";
+import type { SignerEvent } from "./signer/ask.ts";
+import type { RevocationWatch } from "./signer/watch.ts";
 import { createTrust } from "./trust/create-trust.ts";
 import type { PolicyState, Trust } from "./trust/trust.ts";
 import { createVerifier, type Verifier, type VerifierEvent } from "./verify/verifier.ts";
@@ -27,12 +24,23 @@ export interface Judging {
   readonly verifier: Verifier;
   /** What was fetched from registries and is kept. */
   readonly contents: Pick<Contents, "stats">;
+  /** Credentials and tokens of AWS. */
+  readonly aws: AwsStates;
   /** Ends what is under way, every child process and every connection, and removes what was written. */
   close(): Promise<void>;
 }
 
+/** What is held of AWS, and what could not be had. */
+export interface AwsStates {
+  readonly credentials: Aws["credentials"]["states"];
+  readonly tokens: Aws["ecr"]["states"];
+  /** What is asked of AWS Signer again and again. */
+  readonly watch: () => Pick<RevocationWatch<string>, "size" | "oldestAnswerMs">;
+}
+
 /** Who is told what the parts do. */
 export interface Observers {
+  readonly aws?: (event: AwsEvent | SignerEvent) => void;
   readonly registry?: (event: RegistryEvent) => void;
   readonly notation?: (event: NotationEvent) => void;
   readonly verifier?: (event: VerifierEvent) => void;
@@ -46,6 +54,9 @@ export interface AssembleOptions {
   readonly deadlineMs: number;
   readonly observers: Observers;
 }
+
+/** Where somebody else's plugin asks AWS Signer, or nobody does. */
+const NOTHING_WATCHED = { size: 0, oldestAnswerMs: 0 };
 
 /** Output of Notation that is kept: some hundred bytes on an ordinary day. */
 const OUTPUT_BYTES = 64 * 1024;
@@ -61,10 +72,16 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   await using parts = new AsyncDisposableStack();
 
   const bounds = { graceMs: config.notation.grace, outputBytes: OUTPUT_BYTES };
-  const aws = createAwsParts(config);
+  const aws = createAwsParts(config, observers.aws);
   parts.defer(() => aws.close());
   const signer = usesOwnPlugin(config)
-    ? await createSigner(config, aws, directory.path, parts)
+    ? await createSigner({
+        config,
+        aws,
+        directory: directory.path,
+        parts,
+        ...(observers.aws && { observe: observers.aws }),
+      })
     : undefined;
   const registry = createRegistryClient({
     registries: config.registries.map((entry) => toRegistryOptions(entry, aws.ecr)),
@@ -151,13 +168,18 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     ...(observers.verifier && { observe: observers.verifier }),
   });
   parts.defer(() => verifier.close());
-  if (usesEcr(config)) aws.ecr.prefetch();
+  if (usesEcr(config)) aws.ecr.prefetch(config.registries.map(({ host }) => host));
   const owned = parts.move();
   return {
     trust,
     notation,
     verifier,
     contents,
+    aws: {
+      credentials: () => aws.credentials.states(),
+      tokens: () => aws.ecr.states(),
+      watch: () => watch ?? NOTHING_WATCHED,
+    },
     close: async () => await owned.disposeAsync(),
   };
 }

@@ -68,7 +68,8 @@ suite("the service with AWS Signer", () => {
       registries: [{ host: registry.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] }],
       overrides: {
         server: { drainDelay: "0ms" },
-        aws: { endpoints: [{ service: "signer", url: aws.url }] },
+        // For the region of the signatures alone.
+        aws: { endpoints: [{ service: "signer", region: "us-east-1", url: aws.url }] },
         signer: {
           launcher: new URL("../tools/bin/signer-launcher", import.meta.url).pathname,
           revocationInterval: "1s",
@@ -126,7 +127,18 @@ suite("the service with AWS Signer", () => {
     const { key } = await push();
     const { systemError = "" } = await ask(provider, key);
     assert.ok(systemError.startsWith(`${key}: SIGNER_DENIED: `), systemError);
-    const all = [systemError, ...provider.log].join("\n");
+    const line = provider.log.find((text) => text.includes("AWS cannot be asked"));
+    assert.match(line ?? "", /"remedy":"allow signer:GetRevocationStatus on \*/);
+    const read = async (path: string): Promise<string> =>
+      await (await fetch(`${provider.admin}${path}`)).text();
+    const [ready, metrics] = [await read("/readyz?verbose"), await read("/metrics")];
+    assert.match(ready, /\[\+\]aws\/signer\/revocation\/us-east-1 ok: failing: /);
+    assert.match(ready, /\[\+\]aws\/credentials ok: environment, does not end/);
+    assert.match(
+      metrics,
+      /^notation_provider_aws_requests_total\{service="signer",operation="revocation",region="other",outcome="denied"\} 1$/m,
+    );
+    const all = [systemError, ready, metrics, ...provider.log].join("\n");
     assert.equal(all.includes(aws.credentials.secretAccessKey), false);
   });
 });

@@ -16,6 +16,8 @@ const checksOf = (change: Partial<ReadinessSources> = {}): readonly Check[] =>
       check: () => assert.fail("a Notation that can be used is asked nothing"),
     },
     trust: { states: () => [{ name: "default", state: "current", problems: [] }] },
+    aws: { credentials: () => [], tokens: () => [] },
+    awsHealth: { failing: () => [] },
     ...change,
   });
 const failed = (checks: readonly Check[]): readonly string[] =>
@@ -109,6 +111,69 @@ test("F-44 a policy that was refused is named with its first error", () => {
     detailOf(checksOf({ trust: { states } }), "trust/default"),
     "stale: trustpolicy.json: is no JSON",
   );
+});
+
+const NO_ROLE = { failure: "missing", sentence: "there are no AWS credentials" } as const;
+const held = [
+  {
+    name: "a token that is held",
+    token: { region: "eu-west-1", leftMs: 3_600_000 },
+    want: ["aws/token/eu-west-1", "ends in 60 min"],
+  },
+  {
+    name: "a token that nobody could renew yet",
+    token: { region: "eu-west-1", leftMs: 3_600_000, why: NO_ROLE },
+    want: ["aws/token/eu-west-1", "failing, ends in 60 min: there are no AWS credentials"],
+  },
+  {
+    name: "a token that could not be had",
+    token: { region: "eu-west-1", role: "arn:aws:iam::111122223333:role/a", why: NO_ROLE },
+    want: [
+      "aws/token/eu-west-1/arn:aws:iam::111122223333:role/a",
+      "failing: there are no AWS credentials",
+    ],
+  },
+  {
+    name: "a token that is on its way",
+    token: { region: "eu-west-1" },
+    want: ["aws/token/eu-west-1", "is being fetched"],
+  },
+];
+for (const { name, token, want } of held) {
+  test(`F-15 ${name} leaves a replica ready, and is named`, () => {
+    const checks = checksOf({ aws: { credentials: () => [], tokens: () => [token] } });
+    assert.deepEqual(failed(checks), []);
+    const last = checks.at(-1);
+    assert.deepEqual([last?.name, last?.detail], want);
+  });
+}
+
+test("F-16 credentials are named with their source, and keys that do not end as such", () => {
+  const state = { source: "environment", leftMs: Infinity } as const;
+  const checks = checksOf({ aws: { credentials: () => [state], tokens: () => [] } });
+  assert.equal(detailOf(checks, "aws/credentials"), "environment, does not end");
+});
+
+test("F-13 an AWS Signer that may not be asked is named, and leaves a replica ready", () => {
+  const failing = {
+    service: "signer",
+    operation: "revocation",
+    region: "eu-west-1",
+    sentence: "denied",
+  } as const;
+  const checks = checksOf({ awsHealth: { failing: () => [failing] } });
+  assert.deepEqual(failed(checks), []);
+  assert.equal(detailOf(checks, "aws/signer/revocation/eu-west-1"), "failing: denied");
+});
+
+test("of a thousand tokens those that fail are named, and the page stays short", () => {
+  const tokens = [
+    ...Array.from({ length: 1000 }, () => ({ region: "eu-west-1", leftMs: 1 })),
+    { region: "eu-north-1", why: NO_ROLE },
+  ];
+  const checks = checksOf({ aws: { credentials: () => [], tokens: () => tokens } });
+  assert.match(detailOf(checks, "aws/token/eu-north-1") ?? "", /^failing/);
+  assert.ok(checks.length < 100);
 });
 
 test("a line is written at the first look and when readiness changes, and none when it does not", () => {

@@ -1,7 +1,10 @@
+import type { AwsStates } from "./assemble.ts";
+import type { AwsHealth } from "./aws-health.ts";
 import type { Check } from "./http/admin.ts";
 import type { CertificateState } from "./http/server.ts";
 import type { Notation } from "./notation/judge.ts";
 import type { Log } from "./telemetry/log.ts";
+import type { RenewedState } from "./aws/renewed.ts";
 import type { Trust } from "./trust/trust.ts";
 
 /** What readiness is made of. */
@@ -10,6 +13,8 @@ export interface ReadinessSources {
   readonly certificates: () => CertificateState;
   readonly notation: Pick<Notation, "state" | "check">;
   readonly trust: Pick<Trust, "states">;
+  readonly aws: Pick<AwsStates, "credentials" | "tokens">;
+  readonly awsHealth: Pick<AwsHealth, "failing">;
 }
 
 /** A serving certificate that ends sooner is named in `/readyz?verbose`, in milliseconds. */
@@ -23,6 +28,7 @@ export function readinessOf(sources: ReadinessSources): readonly Check[] {
     certificateCheck(sources.certificates()),
     notationCheck(sources.notation),
     ...trustChecks(sources.trust),
+    ...awsChecks(sources.aws, sources.awsHealth),
   ];
 }
 
@@ -63,6 +69,54 @@ function trustChecks(trust: ReadinessSources["trust"]): readonly Check[] {
       return { name: `trust/${name}`, ok: true, detail: `${state}${why}` };
     }),
   ];
+}
+
+/** Lines about AWS at most: those that fail come first. */
+const MAX_AWS_LINES = 64;
+
+/**
+ * What is held of AWS, and why what is not. None of it makes a replica unready: another one would be refused as well, and this one
+ * still answers for what it has in its cache and for other registries, with a reason for each key that it cannot judge.
+ */
+function awsChecks(
+  aws: ReadinessSources["aws"],
+  health: ReadinessSources["awsHealth"],
+): readonly Check[] {
+  const held = [
+    ...aws.credentials().map(({ role, source, ...state }) => ({
+      name: role === undefined ? "aws/credentials" : `aws/role/${role}`,
+      state,
+      what: role === undefined ? `${source}, ` : "",
+    })),
+    ...aws.tokens().map(({ region, role, ...state }) => ({
+      name: `aws/token/${region}${role === undefined ? "" : `/${role}`}`,
+      state,
+      what: "",
+    })),
+  ];
+  const questions = health
+    .failing()
+    .filter(({ service, operation }) => service === "signer" || operation === "signingStatus")
+    .map(({ service, operation, region = "", sentence }) => ({
+      name: `aws/${service}/${operation}/${region}`,
+      ok: true,
+      detail: `failing: ${sentence}`,
+    }));
+  const lines = held
+    .toSorted((a, b) => Number(b.state.why !== undefined) - Number(a.state.why !== undefined))
+    .map(({ name, what, state }) => ({ name, ok: true, detail: `${what}${lifeOf(state)}` }));
+  return [...questions, ...lines].slice(0, MAX_AWS_LINES);
+}
+
+function lifeOf({ leftMs, why }: RenewedState): string {
+  const left =
+    leftMs === undefined
+      ? undefined
+      : leftMs === Infinity
+        ? "does not end"
+        : `ends in ${Math.floor(leftMs / 60_000)} min`;
+  if (why === undefined) return left ?? "is being fetched";
+  return left === undefined ? `failing: ${why.sentence}` : `failing, ${left}: ${why.sentence}`;
 }
 
 /**

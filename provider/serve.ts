@@ -1,4 +1,7 @@
 import { assemble, type Judging } from "./assemble.ts";
+import { createAwsHealth, type AwsHealth } from "./aws-health.ts";
+import { regionsOf } from "./aws-parts.ts";
+import type { AwsEvent } from "./aws/aws.ts";
 import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
@@ -7,6 +10,7 @@ import { now } from "./lib/clock.ts";
 import { createOwnDirectory } from "./own-directory.ts";
 import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf } from "./readiness.ts";
+import type { SignerEvent } from "./signer/ask.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Decision, Pin } from "./verify/decision.ts";
@@ -45,14 +49,18 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   if (!directory.isMemory) {
     log.warn("runtimeDirectory is not on a memory file system, verifications wait for a disk");
   }
-  const metrics = createMetrics({ registries: config.registries.map(({ host }) => host) });
+  const metrics = createMetrics({
+    registries: config.registries.map(({ host }) => host),
+    regions: regionsOf(config),
+  });
+  const awsHealth = createAwsHealth(log, now);
   let isDraining = false;
 
   const judging = await assemble({
     config,
     directory,
     deadlineMs: config.server.deadline,
-    observers: observersOf(metrics, log),
+    observers: observersOf(metrics, log, awsHealth),
   });
   parts.defer(async () => await judging.close());
 
@@ -97,6 +105,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   const look = (): readonly Check[] =>
     readinessOf({
       ...judging,
+      awsHealth,
       isDraining: () => isDraining,
       certificates: () => server.certificates(),
     });
@@ -139,8 +148,12 @@ export async function serve(config: Config, log: Log): Promise<Service> {
 }
 
 /** Who is told what, in metrics and in the log. */
-function observersOf(metrics: Metrics, log: Log) {
+function observersOf(metrics: Metrics, log: Log, awsHealth: AwsHealth) {
   return {
+    aws: (event: AwsEvent | SignerEvent) => {
+      metrics.observeAws(event);
+      awsHealth.observe(event);
+    },
     registry: metrics.observeRegistry,
     notation: metrics.observeNotation,
     verifier: (event: VerifierEvent) => {
@@ -170,6 +183,7 @@ function watch(
     certificate: () => server.certificates(),
     connections: () => server.counts(),
     droppedLines: () => log.dropped(),
+    aws: judging.aws,
   });
 }
 

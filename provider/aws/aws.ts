@@ -1,5 +1,5 @@
 import { realTime } from "../lib/deadline.ts";
-import { createCredentials, type Credentials } from "./credentials.ts";
+import { createCredentials, type Credentials, type CredentialsEvent } from "./credentials.ts";
 import { createEcr, type Ecr, type EcrEvent } from "./ecr.ts";
 import { toAwsEnvironment } from "./environment.ts";
 import type { Clocks } from "./renewed.ts";
@@ -27,11 +27,14 @@ export interface AwsOptions extends Pick<Clocks, "now" | "wallNow"> {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Roots for the endpoints, PEM; the public ones are then not trusted. */
   readonly ca?: string;
-  readonly observe?: (event: EcrEvent) => void;
+  readonly observe?: (event: AwsEvent) => void;
   /** Default real time, and chance. */
   readonly schedule?: Clocks["schedule"];
   readonly random?: Clocks["random"];
 }
+
+/** What was asked of AWS, and what became of it. */
+export type AwsEvent = EcrEvent | CredentialsEvent;
 
 /** AWS, as far as the provider needs it. Nothing is loaded, read or called before the first question, or {@link Ecr.prefetch}. */
 export interface Aws {
@@ -57,6 +60,7 @@ export function createAws(options: AwsOptions): Aws {
     dualStack: options.dualStack,
     sdk: sdk.settings,
     deadlineMs: DEADLINE_MS,
+    ...(observe !== undefined && { observe }),
   };
   const [region] = options.regions;
   const credentials = createCredentials({
@@ -74,7 +78,6 @@ export function createAws(options: AwsOptions): Aws {
     credentials,
     endpoint: endpointOf(endpoints, "ecr"),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    ...(observe !== undefined && { observe }),
   });
   return {
     ecr,

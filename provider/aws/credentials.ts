@@ -7,6 +7,7 @@ import { askPodIdentity } from "./pod-identity.ts";
 import {
   createRenewed,
   type Clocks,
+  type FetchEvent,
   type Lent,
   type Renewed,
   type RenewedState,
@@ -25,6 +26,17 @@ export interface CredentialsOptions extends Clocks, EndpointKind {
   readonly stsEndpoint?: (region: string) => string | undefined;
   /** Milliseconds that credentials may take. */
   readonly deadlineMs: number;
+  readonly observe?: (event: CredentialsEvent) => void;
+}
+
+/** What became of an attempt to get credentials. */
+export interface CredentialsEvent extends FetchEvent {
+  readonly service: "credentials";
+  /** The provider's own, or those of a role to assume. */
+  readonly operation: "own" | "role";
+  readonly source: Source["kind"];
+  /** ARN of the role to assume. */
+  readonly role?: string;
 }
 
 /** Who the provider is to AWS. */
@@ -173,6 +185,14 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       ...options,
       fetch: role === undefined ? fetchOwn : (deadline) => fetchRole(role, deadline),
       late: { failure: "unreachable", sentence: `${LATE[source.kind]} did not answer in time` },
+      tell: (event) =>
+        options.observe?.({
+          service: "credentials",
+          operation: role === undefined ? "own" : "role",
+          source: source.kind,
+          ...(role !== undefined && { role }),
+          ...event,
+        }),
     });
     known.set(role, made);
     return made;

@@ -9,7 +9,9 @@ import { isFailure, type AwsFailure, type FailureKind } from "./failure.ts";
 import { partitionOf, partitionOfArn, type EndpointKind } from "./partition.ts";
 import {
   createRenewed,
+  toFetchEvent,
   type Clocks,
+  type FetchEvent,
   type Lent,
   type Renewed,
   type RenewedState,
@@ -35,13 +37,12 @@ export interface EcrOptions extends Clocks, EndpointKind {
 }
 
 /** What was asked of ECR's own interface. */
-export interface EcrEvent {
+export interface EcrEvent extends FetchEvent {
+  readonly service: "ecr";
   readonly operation: "token" | "signingStatus";
   readonly region: string;
-  readonly outcome: "ok" | FailureKind;
-  readonly durationMs: number;
-  /** Why it failed, with AWS's words, for the log. */
-  readonly failure?: AwsFailure;
+  /** ARN of the role that asked; the provider's own otherwise. */
+  readonly role?: string;
 }
 
 /** A token that is held, or that could not be had. */
@@ -61,11 +62,18 @@ export interface Ecr {
   sourceFor(host: string): CredentialSource | undefined;
   /** What ECR knows of an image without a signature; undefined where {@link Ecr.sourceFor} is. Rejects with the signal's reason. */
   readonly signingStatus: SigningStatusOf;
-  /** Fetches the tokens of the regions that are listed, and keeps at it until they are there. */
-  prefetch(): void;
+  /**
+   * Fetches tokens before anybody asks, and keeps at it until they are there: those of registries, and of the regions that are
+   * listed; the first of them where a configuration names very many.
+   * @param hosts of registries, as images name them; those that are none of ours are passed over
+   */
+  prefetch(hosts?: readonly string[]): void;
   states(): readonly TokenState[];
   close(): void;
 }
+
+/** Tokens that are fetched before anybody asks; AWS gives some twenty in a second. */
+const MAX_PREFETCHED = 128;
 
 /** The user that tokens of ECR belong to. */
 const USERNAME = "AWS";
@@ -101,6 +109,7 @@ export function createEcr(options: EcrOptions): Ecr {
       ...options,
       fetch: async (deadline) => await fetchLogin(caller, deadline),
       late: { failure: "unreachable", sentence: "ECR did not give a token in time" },
+      tell: (event) => tell("token", caller, event),
     });
     tokens.set(name, { caller, login });
     return login;
@@ -110,26 +119,23 @@ export function createEcr(options: EcrOptions): Ecr {
     caller: EcrCaller,
     deadline: AbortSignal,
   ): Promise<Lent<Login> | AwsFailure> => {
-    const startedAt = now();
     const token = await api.token(caller, deadline);
-    tell("token", caller, token, startedAt);
     if (isFailure(token)) return token;
     return { ...token, value: { username: USERNAME, password: token.value } };
   };
 
   const tell = (
     operation: EcrEvent["operation"],
-    { region }: EcrCaller,
-    answer: object,
-    startedAt: number,
-  ): void => {
-    const durationMs = now() - startedAt;
-    observe?.(
-      isFailure(answer)
-        ? { operation, region, outcome: answer.failure, durationMs, failure: answer }
-        : { operation, region, outcome: "ok", durationMs },
-    );
-  };
+    { region, role }: EcrCaller,
+    event: FetchEvent,
+  ): void =>
+    observe?.({
+      service: "ecr",
+      operation,
+      region,
+      ...(role !== undefined && { role }),
+      ...event,
+    });
 
   return {
     sourceFor(host) {
@@ -152,20 +158,25 @@ export function createEcr(options: EcrOptions): Ecr {
         { account: caller.account, repository, digest },
         signal,
       );
-      tell("signingStatus", caller, status.kind === "unknown" ? status.why : status, startedAt);
+      const answer = status.kind === "unknown" ? status.why : status;
+      tell("signingStatus", caller, toFetchEvent(answer, now() - startedAt));
       return status;
     },
-    prefetch() {
+    prefetch(hosts = []) {
       const everyRole = new Set([undefined, ...roles.values()]);
       const named = accounts.includes("*")
         ? everyRole
         : new Set(accounts.map((account) => roles.get(account)));
-      for (const region of regions) {
-        for (const role of named) {
+      const ofHosts = hosts.map(callerFor).filter((caller) => caller !== undefined);
+      const ofRegions = regions.flatMap((region) =>
+        [...named]
           // A role is nobody in another partition than its own.
-          if (role !== undefined && partitionOf(region) !== partitionOfArn(role)) continue;
-          loginOf({ region, role }).keepWarm();
-        }
+          .filter((role) => role === undefined || partitionOf(region) === partitionOfArn(role))
+          .map((role) => ({ region, role })),
+      );
+      for (const caller of [...ofHosts, ...ofRegions]) {
+        if (tokens.size >= MAX_PREFETCHED) return;
+        loginOf(caller).keepWarm();
       }
     },
     states: () =>

@@ -1,6 +1,6 @@
 import { createDeadlines, untilAborted, type Schedule } from "../lib/deadline.ts";
 import { createFlight } from "../lib/single-flight.ts";
-import { isFailure, type AwsFailure } from "./failure.ts";
+import { isFailure, type AwsFailure, type FailureKind } from "./failure.ts";
 
 /** Something that AWS gave us for a while. */
 export interface Lent<T> {
@@ -27,7 +27,23 @@ export interface RenewedOptions<T> extends Clocks {
   readonly deadlineMs: number;
   /** What an attempt that took longer is called. */
   readonly late: AwsFailure;
+  /** Told of every attempt. */
+  readonly tell?: (event: FetchEvent) => void;
 }
+
+/** What became of one call to AWS. */
+export interface FetchEvent {
+  readonly outcome: "ok" | FailureKind;
+  readonly durationMs: number;
+  /** Why it failed, with AWS's words, for the log. */
+  readonly failure?: AwsFailure;
+}
+
+/** @param answer a failure, or whatever there is in its place */
+export const toFetchEvent = (answer: unknown, durationMs: number): FetchEvent =>
+  isFailure(answer)
+    ? { outcome: answer.failure, durationMs, failure: answer }
+    : { outcome: "ok", durationMs };
 
 /** A value that expires, and is fetched anew before. */
 export interface Renewed<T> extends Disposable {
@@ -127,6 +143,8 @@ export function createRenewed<T>(options: RenewedOptions<T>): Renewed<T> {
   const attempt = async (deadline: AbortSignal): Promise<T | AwsFailure> => {
     const startedAt = now();
     const lent = await untilAborted(fetch(deadline), deadline).catch(() => late);
+    // What our own end cut short says nothing of AWS.
+    if (!isClosed) options.tell?.(toFetchEvent(lent, now() - startedAt));
     if (!isFailure(lent)) return take(lent, startedAt);
     failed = { why: lent, at: now() };
     if (held !== undefined || isKeptWarm) wakeAfter(RETRY_AHEAD_MS * (1 + random()));

@@ -48,5 +48,11 @@ export function readEnvironment(
   return [...variables, ...refused, ...opening];
 }
 
+/** Who the process is to AWS: the variables that EKS and AWS's own tools set. */
+export const awsVariables = (
+  environment: NodeJS.ProcessEnv = process.env,
+): Readonly<Record<string, string | undefined>> =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith("AWS_")));
+
 /** A flag without its value, which may be anything. */
 const nameOf = (flag: string): string => flag.split("=", 1)[0]?.slice(0, 64) ?? "";

@@ -18,6 +18,8 @@ export interface Unknown {
   readonly reason: Extract<FailureReason, "SIGNER_DENIED" | "REVOCATION_UNKNOWN">;
   /** What went wrong, in AWS's words where there are some; one line. */
   readonly sentence: string;
+  /** What an operator has to do, where that is plain. */
+  readonly remedy?: string;
 }
 
 export type SignerAnswer = NotRevoked | Revoked | Unknown;

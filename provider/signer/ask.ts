@@ -3,7 +3,7 @@ import { createDeadlines, type Schedule, untilAborted } from "../lib/deadline.ts
 import { createFlight } from "../lib/single-flight.ts";
 import { createSlots } from "../lib/slots.ts";
 import { oneLine } from "../verdict/verdict.ts";
-import type { Answered, SignerAnswer } from "./answer.ts";
+import type { Answered, SignerAnswer, Unknown } from "./answer.ts";
 import { createCircuit, type Circuit } from "./circuit.ts";
 import { failureOf, late, unknown, type Failure } from "./failure.ts";
 import type { SignerQuestion } from "./question.ts";
@@ -20,10 +20,15 @@ export type GetRevocationStatus = (
 
 /** What one question was and cost. */
 export interface SignerEvent {
+  readonly service: "signer";
+  readonly operation: "revocation";
+  /** As the signature's profile names it. */
   readonly region: string;
-  readonly outcome: SignerAnswer["kind"] | "SIGNER_DENIED";
+  readonly outcome: "ok" | "revoked" | "denied" | "unknown";
   /** Milliseconds from the question to the answer, with what it waited. */
   readonly durationMs: number;
+  /** Why there is no answer, for the log. */
+  readonly failure?: Unknown;
 }
 
 export interface AskOptions {
@@ -177,11 +182,13 @@ export function createAsk(options: AskOptions): Ask {
       const answered = { answer: await inTurn(question, deadline), askedAt };
       const { answer } = answered;
       if (answer.kind !== "unknown") answers.set(question.key, answered);
-      const isDenied = answer.kind === "unknown" && answer.reason === "SIGNER_DENIED";
       options.observe?.({
+        service: "signer",
+        operation: "revocation",
         region: question.region,
-        outcome: isDenied ? "SIGNER_DENIED" : answer.kind,
+        outcome: outcomeOf(answer),
         durationMs: now() - askedAt,
+        ...(answer.kind === "unknown" && { failure: answer }),
       });
       return answered;
     };
@@ -202,6 +209,17 @@ export function createAsk(options: AskOptions): Ask {
       return oldest !== undefined && now() - oldest.from > SLOW_MS;
     },
   };
+}
+
+function outcomeOf(answer: SignerAnswer): SignerEvent["outcome"] {
+  switch (answer.kind) {
+    case "notRevoked":
+      return "ok";
+    case "revoked":
+      return "revoked";
+    case "unknown":
+      return answer.reason === "SIGNER_DENIED" ? "denied" : "unknown";
+  }
 }
 
 /** A refusal that may come of asking in another partition than the signature's says so. */

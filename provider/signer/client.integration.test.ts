@@ -49,7 +49,7 @@ async function fixture(
   t.after(() => aws[Symbol.asyncDispose]());
   const keys: { current: Keys } = { current: aws.credentials };
   const clients = createSignerClients({
-    endpoint: aws.url,
+    endpoint: () => aws.url,
     connectMs: 1000,
     ...(ca !== undefined && { ca }),
     credentials: () => Promise.resolve(keys.current),
@@ -238,6 +238,66 @@ test("F-16 credentials that changed are used from the next question on", async (
   assert.deepEqual(
     aws.requests.map(({ principal }) => principal?.split("/")[1]),
     ["first", undefined, "second"],
+  );
+});
+
+test("F-16 credentials that AWS ends before their time are replaced once, and the question is answered all the same", async (t) => {
+  const fresh = await fixture(t);
+  const { aws } = fresh;
+  const held = { keys: aws.issue({ role: "first" }) };
+  const replaced: Keys[] = [];
+  const clients = createSignerClients({
+    endpoint: () => aws.url,
+    connectMs: 1000,
+    credentials: () => Promise.resolve(held.keys),
+    replaceCredentials: (refused) => {
+      replaced.push(refused);
+      const hasOthers = replaced.length === 1;
+      if (hasOthers) held.keys = aws.issue({ role: "second" });
+      return Promise.resolve(hasOthers);
+    },
+  });
+  t.after(() => clients[Symbol.dispose]());
+  const [first] = [held.keys];
+  aws.expire(first.accessKeyId);
+  assert.deepEqual(await clients.call(question(), never), []);
+  assert.deepEqual(replaced, [first]);
+  assert.equal(aws.count(OPERATION), 2);
+  // There are no others any more: what AWS said stands, and is not asked for again.
+  aws.expire(held.keys.accessKeyId);
+  await assert.rejects(clients.call(question(), never), { name: "ExpiredTokenException" });
+  assert.equal(aws.count(OPERATION), 3);
+});
+
+test("credentials are not replaced for a permission that is denied", async (t) => {
+  const { aws } = await fixture(t);
+  const clients = createSignerClients({
+    endpoint: () => aws.url,
+    connectMs: 1000,
+    credentials: () => Promise.resolve(aws.credentials),
+    replaceCredentials: () => assert.fail("the same permission would be denied"),
+  });
+  t.after(() => clients[Symbol.dispose]());
+  aws.deny("signer:GetRevocationStatus");
+  await assert.rejects(clients.call(question(), never), { name: "AccessDeniedException" });
+});
+
+test("T-36 the Signer of each region is asked where the configuration says for that region", async (t) => {
+  const { aws } = await fixture(t);
+  const urls = new Map<string, string>();
+  for (const region of ["eu-west-1", "us-east-1"]) urls.set(region, await aws.regionalUrl(region));
+  const clients = createSignerClients({
+    endpoint: (region) => urls.get(region),
+    connectMs: 1000,
+    credentials: () => Promise.resolve(aws.credentials),
+  });
+  t.after(() => clients[Symbol.dispose]());
+  for (const region of urls.keys()) {
+    assert.deepEqual(await clients.call(question(region), never), []);
+  }
+  assert.deepEqual(
+    aws.requests.map(({ region }) => region),
+    [...urls.keys()],
   );
 });
 

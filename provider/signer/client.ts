@@ -1,6 +1,7 @@
 import type { SignerClient } from "@aws-sdk/client-signer";
 import QuickLRU from "quick-lru";
 import type { GetRevocationStatus } from "./ask.ts";
+import { isExpired } from "./failure.ts";
 import { PLATFORM } from "./question.ts";
 
 /** Credentials of AWS as its SDK has them. */
@@ -14,12 +15,20 @@ export interface AwsCredentials {
 export interface SignerClientOptions {
   /** Asked before each call, so it remembers them; the SDK's own chain if it is absent. */
   readonly credentials?: () => Promise<AwsCredentials>;
+  /**
+   * Replaces credentials that AWS no longer takes.
+   * @returns whether there are others now
+   */
+  readonly replaceCredentials?: (refused: AwsCredentials, signal: AbortSignal) => Promise<boolean>;
   /** Profile of the SDK's own chain. */
   readonly profile?: string;
   /** Asked in place of the region of a signature's profile. */
   readonly region?: string;
-  /** `https://host`, in place of AWS's own; nothing is put before its host. From static configuration alone: whoever is there says what is revoked. */
-  readonly endpoint?: string;
+  /**
+   * `https://host` in place of AWS's own in a region; nothing is put before its host. From static configuration alone: whoever is
+   * there says what is revoked.
+   */
+  readonly endpoint?: (region: string) => string | undefined;
   readonly useFips?: boolean;
   readonly useDualStack?: boolean;
   /** Roots for an endpoint of one's own, PEM; the public ones are then not trusted. */
@@ -30,7 +39,7 @@ export interface SignerClientOptions {
 
 /** AWS Signer in each region, over kept connections. */
 export interface SignerClients extends Disposable {
-  /** One attempt, one request. */
+  /** One attempt: one request, and a second one where the credentials had to be replaced. */
   readonly call: GetRevocationStatus;
 }
 
@@ -63,15 +72,27 @@ export function createSignerClients(options: SignerClientOptions): SignerClients
       // 45 ms at the first use; who verifies nothing of AWS Signer never pays them.
       const { GetRevocationStatusCommand } = await import("@aws-sdk/client-signer");
       const client = await clientOf(options.region ?? question.region);
-      const command = new GetRevocationStatusCommand({
-        signatureTimestamp: new Date(question.signatureTimestamp),
-        platformId: PLATFORM,
-        profileVersionArn: question.profileVersionArn,
-        jobArn: question.jobArn,
-        certificateHashes: [...question.certificateHashes],
-      });
-      // An answer without the list is no answer.
-      return (await client.send(command, { abortSignal })).revokedEntities;
+      const send = async (): Promise<readonly string[] | undefined> => {
+        const command = new GetRevocationStatusCommand({
+          signatureTimestamp: new Date(question.signatureTimestamp),
+          platformId: PLATFORM,
+          profileVersionArn: question.profileVersionArn,
+          jobArn: question.jobArn,
+          certificateHashes: [...question.certificateHashes],
+        });
+        // An answer without the list is no answer.
+        return (await client.send(command, { abortSignal })).revokedEntities;
+      };
+      // Asked for before they are used, so that they are the ones that are refused, or older ones.
+      const used = await options.credentials?.();
+      try {
+        return await send();
+      } catch (error) {
+        if (used === undefined || !isExpired(error)) throw error;
+        const hasOthers = await options.replaceCredentials?.(used, abortSignal);
+        if (hasOthers !== true) throw error;
+        return await send();
+      }
     },
     [Symbol.dispose]() {
       for (const client of clients.values()) void client.then((made) => made.destroy());
@@ -81,7 +102,8 @@ export function createSignerClients(options: SignerClientOptions): SignerClients
 }
 
 async function createClient(region: string, options: SignerClientOptions): Promise<SignerClient> {
-  const { credentials, profile, endpoint, ca, connectMs } = options;
+  const { credentials, profile, ca, connectMs } = options;
+  const endpoint = options.endpoint?.(region);
   const { useFips = false, useDualStack = false } = options;
   const { SignerClient } = await import("@aws-sdk/client-signer");
   return new SignerClient({

@@ -81,7 +81,7 @@ const builtIn = (timeoutMs = 1000): Implementation => ({
   levels: LEVELS,
   async install(t, aws, directory) {
     const clients = createSignerClients({
-      endpoint: aws.url,
+      endpoint: () => aws.url,
       connectMs: 1000,
       credentials: () => Promise.resolve(aws.credentials),
     });

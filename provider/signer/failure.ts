@@ -11,15 +11,25 @@ export interface Failure {
   readonly isSick: boolean;
 }
 
-/** Refusals that end when an operator changes a permission or the credentials. */
-const DENIED: ReadonlySet<string> = new Set([
-  "AccessDeniedException",
+/** Credentials that were good once, or that AWS has never heard of. */
+const EXPIRED: ReadonlySet<string> = new Set([
+  "ExpiredToken",
   "ExpiredTokenException",
   "InvalidClientTokenId",
-  "InvalidSignatureException",
-  "MissingAuthenticationTokenException",
   "UnrecognizedClientException",
 ]);
+
+/** Refusals that end when an operator changes a permission or the credentials. */
+const DENIED: ReadonlySet<string> = new Set([
+  ...EXPIRED,
+  "AccessDeniedException",
+  "InvalidSignatureException",
+  "MissingAuthenticationTokenException",
+]);
+
+/** Whether other credentials may be taken where these were not. */
+export const isExpired = (error: unknown): boolean =>
+  error instanceof Error && EXPIRED.has(error.name);
 
 const THROTTLED: ReadonlySet<string> = new Set(["TooManyRequestsException", "ThrottlingException"]);
 
@@ -42,11 +52,15 @@ export function failureOf(error: unknown, timeoutMs: number): Failure {
     `AWS Signer answered ${name}: ${message.replaceAll(ACCESS_KEY, "(access key)")}`,
   );
   if (DENIED.has(name) || status === 401 || status === 403) {
-    return { answer: unknown(words, "SIGNER_DENIED"), isTransient: false, isSick: false };
+    const remedy = name === "AccessDeniedException" ? ALLOW : undefined;
+    const answer = { ...unknown(words, "SIGNER_DENIED"), ...(remedy !== undefined && { remedy }) };
+    return { answer, isTransient: false, isSick: false };
   }
   const isSick = THROTTLED.has(name) || status === 429 || status >= 500;
   return { answer: unknown(words), isTransient: isSick, isSick };
 }
+
+const ALLOW = "allow signer:GetRevocationStatus on * in the IAM policy of the provider's role";
 
 /** The call took longer than it may. */
 export const late = (timeoutMs: number): Failure => ({

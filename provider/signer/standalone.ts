@@ -75,7 +75,7 @@ function clientOptionsOf({ pluginConfig }: VerifyRequest): SignerClientOptions {
     connectMs: TIMEOUT_MS,
     ...(region !== undefined && { region }),
     ...(profile !== undefined && { profile }),
-    ...(endpoint !== undefined && { endpoint }),
+    ...(endpoint !== undefined && { endpoint: () => endpoint }),
   };
 }
 

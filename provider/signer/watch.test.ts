@@ -83,6 +83,17 @@ test("a question that is held is asked once in each interval, however many hold 
   assert.deepEqual(asked, ["a@60000", "a@120000", "a@180000"]);
 });
 
+test("the age of the oldest answer is told, and starts anew with the next one", async () => {
+  const { time, watch } = fixture();
+  assert.equal(watch.oldestAnswerMs, 0);
+  watch.hold(question("a"), "one", 0);
+  await time.pass(50_000);
+  watch.hold(question("b"), "one", 40_000);
+  assert.equal(watch.oldestAnswerMs, 50_000);
+  await time.pass(20_000);
+  assert.equal(watch.oldestAnswerMs, 30_000);
+});
+
 test("the first time comes up to half an interval early, so that replicas and bursts come apart", async () => {
   const { time, asked, watch } = fixture({ random: () => 0.5 });
   watch.hold(question("a"), "one", 0);

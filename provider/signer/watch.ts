@@ -39,6 +39,8 @@ export interface RevocationWatch<Handle> {
   hold(question: SignerQuestion, handle: Handle, askedAt: number): (() => void) | undefined;
   /** Questions that are held. */
   readonly size: number;
+  /** Milliseconds since the oldest answer to any of them; 0 when none is held. */
+  readonly oldestAnswerMs: number;
   /** Ends all asking. Nobody is called back any more. */
   close(): void;
 }
@@ -154,6 +156,11 @@ export function createRevocationWatch<Handle>(
     },
     get size() {
       return held.size;
+    },
+    get oldestAnswerMs() {
+      let oldest = now();
+      for (const { answeredAt } of held.values()) oldest = Math.min(oldest, answeredAt);
+      return now() - oldest;
     },
     close() {
       closing.abort();

@@ -33,6 +33,15 @@ const FIELDS = [
   "state",
   /** RFC 3339. */
   "expiresAt",
+  /** Of AWS: what was asked, where and as whom. */
+  "service",
+  "operation",
+  "region",
+  "role",
+  "source",
+  /** AWS's own words, without what may be a secret. */
+  "words",
+  "remedy",
 ] as const;
 
 export type LogFields = Readonly<

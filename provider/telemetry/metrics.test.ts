@@ -7,6 +7,14 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 
 const registries = ["registry.example.com", "111122223333.dkr.ecr.eu-central-1.amazonaws.com"];
 
+const NOTHING_OF_AWS = {
+  credentials: () => [],
+  tokens: () => [],
+  watch: () => ({ size: 0, oldestAnswerMs: 0 }),
+};
+
+const regions = ["eu-central-1", "eu-west-1"];
+
 /** States of a provider of which nothing is to be said. */
 const QUIET: Parameters<Metrics["watch"]>[0] = {
   caches: () => [],
@@ -15,6 +23,7 @@ const QUIET: Parameters<Metrics["watch"]>[0] = {
   certificate: () => ({ notAfter: new Date() }),
   connections: () => ({ handshaking: 0, idle: 0, active: 0, dropped: 0, failedHandshakes: 0 }),
   droppedLines: () => 0,
+  aws: NOTHING_OF_AWS,
 };
 
 /** Samples of our own metrics, by name and labels as they are printed. */
@@ -24,7 +33,8 @@ async function samples(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
   return new Map(
     own.map((line) => {
       const blank = line.lastIndexOf(" ");
-      return [line.slice(0, blank), Number(line.slice(blank + 1))];
+      const value = line.slice(blank + 1);
+      return [line.slice(0, blank), value === "+Inf" ? Infinity : Number(value)];
     }),
   );
 }
@@ -125,6 +135,45 @@ const cases: readonly {
     ],
   },
   {
+    name: "a token of Amazon ECR",
+    observe: (metrics) => {
+      const about = { service: "ecr", operation: "token", region: "eu-west-1" } as const;
+      metrics.observeAws({ ...about, outcome: "denied", durationMs: 1 });
+    },
+    want: [
+      'aws_request_duration_seconds_count{service="ecr",operation="token"} 1',
+      'aws_requests_total{service="ecr",operation="token",region="eu-west-1",outcome="denied"} 1',
+    ],
+  },
+  {
+    name: "a role that is assumed",
+    observe: (metrics) => {
+      metrics.observeAws({
+        service: "credentials",
+        operation: "role",
+        source: "webIdentity",
+        role: "arn:aws:iam::111122223333:role/a",
+        outcome: "ok",
+        durationMs: 1,
+      });
+    },
+    want: [
+      'aws_request_duration_seconds_count{service="credentials",operation="role"} 1',
+      'aws_requests_total{service="credentials",operation="role",region="",outcome="ok"} 1',
+    ],
+  },
+  {
+    name: "T-20 a question to AWS Signer in a region that only a signature names",
+    observe: (metrics) => {
+      const about = { service: "signer", operation: "revocation", region: "us-east-9" } as const;
+      metrics.observeAws({ ...about, outcome: "revoked", durationMs: 1 });
+    },
+    want: [
+      'aws_request_duration_seconds_count{service="signer",operation="revocation"} 1',
+      'aws_requests_total{service="signer",operation="revocation",region="other",outcome="revoked"} 1',
+    ],
+  },
+  {
     name: "every state",
     observe: (metrics) => {
       metrics.watch({
@@ -140,9 +189,23 @@ const cases: readonly {
         }),
         certificate: () => ({ notAfter: new Date() }),
         droppedLines: () => 10,
+        aws: {
+          credentials: () => [
+            { source: "webIdentity", leftMs: 3_600_000 },
+            { source: "webIdentity", role: "arn:aws:iam::111122223333:role/a", leftMs: 900_000 },
+            { source: "webIdentity", role: "arn:aws:iam::111122223333:role/b" },
+          ],
+          tokens: () => [
+            { region: "eu-west-1", leftMs: 50_000 },
+            { region: "eu-west-1", leftMs: 40_000 },
+            { region: "eu-central-1", leftMs: Infinity },
+          ],
+          watch: () => ({ size: 11, oldestAnswerMs: 12_000 }),
+        },
       });
     },
     want: [
+      'aws_credentials_source{source="webIdentity"} 1',
       'cache_bytes{cache="tags"} 300',
       'cache_entries{cache="tags"} 3',
       'connections{state="active"} 7',
@@ -151,6 +214,8 @@ const cases: readonly {
       "dropped_connections_total 8",
       "dropped_log_lines_total 10",
       "failed_handshakes_total 9",
+      "signer_oldest_answer_seconds 12",
+      "signer_watched_questions 11",
       'trust_policy_state{policy="prod",state="current"} 0',
       'trust_policy_state{policy="prod",state="never"} 0',
       'trust_policy_state{policy="prod",state="stale"} 1',
@@ -160,7 +225,7 @@ const cases: readonly {
 ];
 for (const { name, observe, want } of cases) {
   test(`${name} changes its own samples and no others`, async () => {
-    const metrics = createMetrics({ registries });
+    const metrics = createMetrics({ registries, regions });
     assert.deepEqual(
       await changes(metrics, () => {
         observe(metrics);
@@ -171,7 +236,7 @@ for (const { name, observe, want } of cases) {
 }
 
 test("counts add up over several scrapes", async () => {
-  const metrics = createMetrics({ registries });
+  const metrics = createMetrics({ registries, regions });
   const name = 'notation_provider_requests_total{route="mutate",code="200"}';
   for (const total of [1, 2, 3]) {
     metrics.observeRequest({ route: "mutate", status: 200, durationMs: 1 });
@@ -180,7 +245,7 @@ test("counts add up over several scrapes", async () => {
 });
 
 test("every reason begins at 0", async () => {
-  const all = await samples(createMetrics({ registries }));
+  const all = await samples(createMetrics({ registries, regions }));
   for (const [outcome, reasons] of [
     ["rejected", REJECT_REASONS],
     ["undecided", FAILURE_REASONS],
@@ -193,7 +258,7 @@ test("every reason begins at 0", async () => {
 });
 
 test("durations are told apart at the time-outs of 1, 2 and 3 seconds", async () => {
-  const all = await samples(createMetrics({ registries }));
+  const all = await samples(createMetrics({ registries, regions }));
   for (const bound of ["0.001", "0.75", "1", "1.5", "2", "2.5", "3", "5", "10"]) {
     const name = `notation_provider_request_duration_seconds_bucket{le="${bound}",route="validate"}`;
     assert.equal(all.get(name), 0, name);
@@ -201,7 +266,7 @@ test("durations are told apart at the time-outs of 1, 2 and 3 seconds", async ()
 });
 
 test("the expiry of the serving certificate is told in seconds, 0 before there is one", async () => {
-  const metrics = createMetrics({ registries });
+  const metrics = createMetrics({ registries, regions });
   const name = "notation_provider_serving_certificate_expiry_seconds";
   assert.equal((await samples(metrics)).get(name), 0);
   metrics.watch({ ...QUIET, certificate: () => ({ notAfter: new Date(Date.now() - 5_000) }) });
@@ -209,8 +274,36 @@ test("the expiry of the serving certificate is told in seconds, 0 before there i
   assert.ok(seconds !== undefined && seconds <= -5 && seconds > -1_000, String(seconds));
 });
 
+test("the time that is left of tokens and credentials is that of the one that ends first, 0 where there is none", async () => {
+  const metrics = createMetrics({ registries, regions });
+  metrics.watch({
+    ...QUIET,
+    aws: {
+      ...NOTHING_OF_AWS,
+      credentials: () => [
+        { source: "environment", leftMs: Infinity },
+        { source: "environment", role: "arn:aws:iam::111122223333:role/a", leftMs: 900_000 },
+        { source: "environment", role: "arn:aws:iam::111122223333:role/b" },
+      ],
+      tokens: () => [
+        { region: "eu-west-1", leftMs: 50_000 },
+        { region: "eu-west-1", leftMs: 40_000 },
+        { region: "eu-central-1" },
+      ],
+    },
+  });
+  const all = await samples(metrics);
+  const left = [...all].filter(([name]) => /aws_\w+_expiry_seconds/.test(name));
+  assert.deepEqual(Object.fromEntries(left), {
+    'notation_provider_aws_token_expiry_seconds{region="eu-west-1"}': 40,
+    'notation_provider_aws_token_expiry_seconds{region="eu-central-1"}': 0,
+    'notation_provider_aws_credentials_expiry_seconds{operation="own"}': Infinity,
+    'notation_provider_aws_credentials_expiry_seconds{operation="role"}': 0,
+  });
+});
+
 test("T-20 10,000 images leave the size of /metrics as it was", async () => {
-  const metrics = createMetrics({ registries });
+  const metrics = createMetrics({ registries, regions });
   const sizes: number[] = [];
   for (const count of [1, 10_000]) {
     for (let index = 0; index < count; index += 1) {
@@ -245,10 +338,15 @@ const own = (all: ReadonlyMap<string, string>): Readonly<Record<string, string>>
   Object.fromEntries([...all].filter(([name]) => name.startsWith("notation_")));
 
 test("docs/metrics.md names every metric with its type and its labels, and no other", async () => {
-  const metrics = createMetrics({ registries });
+  const metrics = createMetrics({ registries, regions });
   metrics.watch({
     ...QUIET,
     trust: () => [{ name: "default", state: "current", problems: [] }],
+    aws: {
+      ...NOTHING_OF_AWS,
+      credentials: () => [{ source: "podIdentity" }],
+      tokens: () => [{ region: "eu-west-1" }],
+    },
   });
   const text = await metrics.text();
   const exposed = new Map<string, string>();

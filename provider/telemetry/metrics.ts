@@ -1,11 +1,15 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+import type { AwsEvent } from "../aws/aws.ts";
 import type { NotationEvent } from "../notation/judge.ts";
 import type { RegistryEvent } from "../registry/options.ts";
+import type { SignerEvent } from "../signer/ask.ts";
 import type { PolicyState } from "../trust/trust.ts";
 import { FAILURE_REASONS, REJECT_REASONS } from "../verdict/reasons.ts";
 import type { Verdict } from "../verdict/verdict.ts";
 import type { CacheUse, Decision, Pin } from "../verify/decision.ts";
 import { bindCounter, bindHistogram, product } from "./bound.ts";
+import { COARSE, LONG, SHORT } from "./buckets.ts";
+import { defineAwsMetrics, type AwsSources } from "./metrics-aws.ts";
 
 /** One HTTP request that was answered, or whose caller had gone. */
 export interface RequestEvent {
@@ -26,6 +30,7 @@ interface Sources {
   readonly certificate: () => { readonly notAfter: Date };
   readonly connections: () => ConnectionState;
   readonly droppedLines: () => number;
+  readonly aws: AwsSources;
 }
 
 interface CacheState {
@@ -53,6 +58,7 @@ export interface Metrics {
   readonly observeRefresh: (kind: Verdict["kind"]) => void;
   readonly observeRegistry: (event: RegistryEvent) => void;
   readonly observeNotation: (event: NotationEvent) => void;
+  readonly observeAws: (event: AwsEvent | SignerEvent) => void;
   /** Names where states come from; until then they are 0. */
   watch(sources: Sources): void;
   text(): Promise<string>;
@@ -63,6 +69,8 @@ export interface Metrics {
 export interface MetricsOptions {
   /** Hosts of the configured registries: with what is closed by itself, the only values that labels have. */
   readonly registries: readonly string[];
+  /** Regions of AWS that the configuration names; those that signatures name besides are `other`. */
+  readonly regions: readonly string[];
 }
 
 const ROUTES = ["validate", "mutate", "none"] as const;
@@ -91,19 +99,12 @@ const POLICY_STATES = [
 /** What an observed registry is called that is not configured; there is none, and no text may make one. */
 const OTHER = "other";
 
-/** Seconds. Boundaries at 1, 2 and 3: the time-outs of Provider objects and of the webhook. */
-const LONG = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 10,
-];
-const COARSE = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 3, 10];
-const SHORT = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
-
 /**
  * Makes the metrics in a registry of their own. Every label has a closed list of values, and every combination that can
  * occur begins at 0, so that a rate sees the first event.
  * @see docs/metrics.md, which names each
  */
-export function createMetrics({ registries }: MetricsOptions): Metrics {
+export function createMetrics({ registries, regions }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -214,6 +215,7 @@ export function createMetrics({ registries }: MetricsOptions): Metrics {
 
   let sources: Sources | undefined;
   defineStates(registers, () => sources);
+  const observeAws = defineAwsMetrics({ registers, regions, sources: () => sources?.aws });
 
   return {
     observeRequest({ route, status, durationMs }) {
@@ -239,6 +241,7 @@ export function createMetrics({ registries }: MetricsOptions): Metrics {
       queueSeconds(queueMs / 1000);
       spawnSeconds(spawnMs / 1000);
     },
+    observeAws,
     watch(all) {
       sources = all;
     },
