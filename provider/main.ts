@@ -46,12 +46,20 @@ program
 
 program
   .command("doctor")
-  .description("try everything that the configuration names, and say what to fix")
-  .requiredOption("--config <file>", "configuration file, YAML")
+  .description(
+    "try everything that the configuration names, look for what in the cluster admits images unverified, and say what to fix",
+  )
+  .option("--config <file>", "configuration file, YAML")
+  .option("--cluster", "look at the cluster's Gatekeeper, by list alone")
+  .option("--kubeconfig <file>", "of the cluster; without it the Pod's own service account")
+  .option("--gatekeeper-namespace <name>", "where Gatekeeper runs", "gatekeeper-system")
   .addOption(
     new Option("--output <form>", "form of the output").choices(["table", "json"]).default("table"),
   )
-  .action(async (options: DoctorOptions) => {
+  .action(async (options: DoctorOptions, command: Command) => {
+    if (options.config === undefined && options.cluster === undefined) {
+      command.error("error: doctor looks at --config, at --cluster, or at both");
+    }
     const { doctorCommand } = await import("./commands/doctor.ts");
     // What was too late is nothing to wait for.
     process.exit(await doctorCommand(options));

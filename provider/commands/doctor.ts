@@ -1,5 +1,6 @@
 import { readEnvironment } from "../config/environment.ts";
 import { loadConfig, type ConfigProblem } from "../config/load.ts";
+import { clusterTrial } from "../doctor/cluster.ts";
 import { trialsOf } from "../doctor/doctor.ts";
 import { error, ok, type Finding } from "../doctor/finding.ts";
 import { formatFindings } from "../doctor/format.ts";
@@ -7,16 +8,24 @@ import { tryAll } from "../doctor/trial.ts";
 import { realTime } from "../lib/deadline.ts";
 import type { Output } from "./format.ts";
 
+/** At least one of `config` and `cluster` is given. */
 export interface DoctorOptions {
-  readonly config: string;
+  readonly config?: string;
+  readonly cluster?: true;
+  readonly kubeconfig?: string;
+  readonly gatekeeperNamespace: string;
   readonly output: Output;
 }
 
 /** Milliseconds that each trial may take. */
 const TIMEOUT_MS = 10_000;
 
+/** Milliseconds after which the provider has answered, unless a configuration says otherwise. */
+const DEADLINE_MS = 1800;
+
 /**
- * Tries everything that the configuration names, at once, and says in a line each what works and what to fix.
+ * Tries everything that the configuration names, and looks for what in a cluster admits images unverified, at once, and says in a line each
+ * what is well and what to fix.
  * @returns the exit code: 0 without errors, warnings or not; 1 otherwise
  */
 export async function doctorCommand(options: DoctorOptions): Promise<number> {
@@ -32,18 +41,29 @@ export async function doctorCommand(options: DoctorOptions): Promise<number> {
 }
 
 async function findingsOf(
-  { config: file }: DoctorOptions,
+  options: DoctorOptions,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const environment = readEnvironment().map(toFinding);
-  const loaded = loadConfig(file);
-  if ("problems" in loaded) return [...environment, ...loaded.problems.map(toFinding)];
-  const found = await tryAll(trialsOf(loaded.config), {
-    timeoutMs: TIMEOUT_MS,
-    schedule: realTime,
-    signal,
-  });
-  return [...environment, ok("configuration", "has no errors"), ...found];
+  const loaded = options.config === undefined ? undefined : loadConfig(options.config);
+  const config = loaded !== undefined && "config" in loaded ? loaded.config : undefined;
+  const trials = [
+    ...(config === undefined ? [] : trialsOf(config)),
+    ...(options.cluster === undefined
+      ? []
+      : [clusterTrial({ ...options, deadlineMs: config?.server.deadline ?? DEADLINE_MS })]),
+  ];
+  const found = await tryAll(trials, { timeoutMs: TIMEOUT_MS, schedule: realTime, signal });
+  return [...environment, ...configurationFindings(loaded), ...found];
+}
+
+function configurationFindings(
+  loaded: ReturnType<typeof loadConfig> | undefined,
+): readonly Finding[] {
+  if (loaded === undefined) return [];
+  return "problems" in loaded
+    ? loaded.problems.map(toFinding)
+    : [ok("configuration", "has no errors")];
 }
 
 const toFinding = ({ path, message, line }: ConfigProblem): Finding =>
