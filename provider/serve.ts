@@ -5,6 +5,7 @@ import type { AwsEvent } from "./aws/aws.ts";
 import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
+import { certificateFiles } from "./http/certificate-files.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
 import { now } from "./lib/clock.ts";
 import { createOwnDirectory } from "./own-directory.ts";
@@ -87,7 +88,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       },
       onError: (error) => log.error("a request failed", {}, error),
     }),
-    files: options.tls,
+    source: certificateFiles(options.tls),
     ...splitAddress(options.address),
     now,
     limits: { ...SERVER_LIMITS, maxConnections: options.maxConnections },

@@ -1,24 +1,21 @@
-import { type FSWatcher, watch } from "node:fs";
-import { dirname } from "node:path";
-
-/** Something that is read again when its files change. */
+/** Something that is read again when it changes. */
 export interface Reload extends Disposable {
   /** Reads now, after a reading that is under way. */
   now(): Promise<void>;
 }
 
-/** Between a change and the reading, so that files that are written one after the other are read together. */
+/** Between a change and the reading, so that what is written one after the other is read together. */
 const SETTLE_MS = 100;
 /** After a reading that failed: half of a pair may have been written. */
 const AGAIN_MS = 1_000;
 
 /**
- * Reads when a directory of the files changes, which is how a mounted Secret does it (its links are swapped), and
- * besides at an interval, because not every file system tells.
+ * Reads when it is told of a change, and besides at an interval, because not everything tells.
+ * @param watch calls back at every change
  * @param read whether all was well; never rejects
  */
 export function createReload(
-  files: readonly string[],
+  watch: (onChange: () => void) => Disposable,
   everyMs: number,
   read: () => Promise<boolean>,
 ): Reload {
@@ -40,11 +37,9 @@ export function createReload(
     timer = setTimeout(() => void now(), ms).unref();
   };
 
-  const watchers = [...new Set(files.map(dirname))].map((directory) =>
-    startWatch(directory, () => {
-      later(SETTLE_MS);
-    }),
-  );
+  const watcher = watch(() => {
+    later(SETTLE_MS);
+  });
   const interval = setInterval(() => void now(), everyMs).unref();
 
   return {
@@ -53,20 +48,7 @@ export function createReload(
       isStopped = true;
       clearTimeout(timer);
       clearInterval(interval);
-      for (const watcher of watchers) watcher?.close();
+      watcher[Symbol.dispose]();
     },
   };
-}
-
-/** @returns undefined where the directory cannot be watched: the interval remains */
-function startWatch(directory: string, onChange: () => void): FSWatcher | undefined {
-  try {
-    const watcher = watch(directory, { persistent: false }, onChange);
-    watcher.on("error", () => {
-      watcher.close();
-    });
-    return watcher;
-  } catch {
-    return undefined;
-  }
 }

@@ -5,10 +5,11 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { TLSSocket } from "node:tls";
 import { errorCode } from "../lib/error-code.ts";
+import type { MaterialSource } from "../lib/material-source.ts";
 import type { RequestEvent } from "../telemetry/metrics.ts";
 import { answerClientError } from "./client-error.ts";
 import { type ConnectionCounts, watchConnections } from "./connections.ts";
-import { type Material, readMaterial, type TlsFiles } from "./material.ts";
+import { type Material, readMaterial } from "./material.ts";
 import { createReload } from "./reload.ts";
 import { createRoots } from "./roots.ts";
 
@@ -28,7 +29,7 @@ export interface ServerLimits {
   readonly maxHeaderBytes: number;
   /** How long a client CA is accepted after it was replaced: a mounted Secret lags by 60 to 90 s. */
   readonly rootGraceMs: number;
-  /** Files are read again when they change, and after this time besides. */
+  /** Certificates are read again when they change, and after this time besides. */
   readonly rereadEveryMs: number;
 }
 
@@ -51,7 +52,8 @@ export const SERVER_LIMITS: ServerLimits = {
 export interface TlsServerOptions {
   /** What answers requests: {@link createApp}. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => unknown;
-  readonly files: TlsFiles;
+  /** Where its certificates come from. */
+  readonly source: MaterialSource;
   /** Address to listen on, `0.0.0.0`, `::`, `127.0.0.1`. */
   readonly address: string;
   /** 0 for any that is free. */
@@ -61,7 +63,7 @@ export interface TlsServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Requests that were answered before they came to the handler. */
   readonly observeRequest?: (event: RequestEvent) => void;
-  /** Called when the certificates changed, and when files that cannot be served with were found. */
+  /** Called when the certificates changed, and when some that cannot be served with were found. */
   readonly onChange?: (state: CertificateState) => void;
 }
 
@@ -69,7 +71,7 @@ export interface TlsServerOptions {
 export interface CertificateState {
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** Why the files are not the ones that are served with; no path in it. */
+  /** Why what was read last is not what is served with; no path in it. */
   readonly problem: string | undefined;
 }
 
@@ -89,7 +91,7 @@ interface DrainTimes {
 export interface TlsServer {
   /** @throws when the address cannot be had */
   listen(): Promise<AddressInfo>;
-  /** Reads the files now; resolves when what they hold is in force, or was refused. */
+  /** Reads the certificates now; resolves when they are in force, or were refused. */
   reload(): Promise<void>;
   certificates(): CertificateState;
   counts(): ServerCounts;
@@ -103,16 +105,16 @@ const CLOSE_IDLE_EVERY_MS = 50;
 /**
  * Makes the server that Gatekeeper calls.
  *
- * When the client CA's file changes, the roots that are gone stay accepted for a grace period. Meanwhile a connection
- * that no root of the file signed is closed with each answer, so that its caller comes with a newer certificate soon;
+ * When the client CA changes, the roots that are gone stay accepted for a grace period. Meanwhile a connection
+ * that no current root signed is closed with each answer, so that its caller comes with a newer certificate soon;
  * when the grace ends, what is left of them is cut. A certificate below an intermediate counts as not signed there,
  * which costs it kept connections for that time and nothing else.
- * @throws when the files cannot be served with at the start
+ * @throws when there is nothing to serve with at the start
  */
 export async function createTlsServer(options: TlsServerOptions): Promise<TlsServer> {
-  const { handler, files, now, observeRequest, onChange } = options;
+  const { handler, source, now, observeRequest, onChange } = options;
   const limits = { ...SERVER_LIMITS, ...options.limits };
-  const first = await readMaterial(files);
+  const first = await readMaterial(source);
   if (first.kind === "bad") throw new Error(first.problem);
 
   const roots = createRoots(limits.rootGraceMs, now);
@@ -201,7 +203,7 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
     roots.nextEndMs() !== undefined && !roots.signed(socket.getPeerX509Certificate());
 
   const read = async (): Promise<boolean> => {
-    const next = await readMaterial(files);
+    const next = await readMaterial(source);
     if (next.kind === "bad") {
       if (problem !== next.problem) {
         problem = next.problem;
@@ -209,7 +211,7 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
       }
       return false;
     }
-    const isSame = next.bytes.equals(material.bytes);
+    const isSame = next.text === material.text;
     if (isSame && problem === undefined) return true;
     problem = undefined;
     if (!isSame) {
@@ -222,7 +224,7 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
     onChange?.(state());
     return true;
   };
-  const reload = createReload(Object.values(files), limits.rereadEveryMs, read);
+  const reload = createReload(source.watch, limits.rereadEveryMs, read);
 
   const drain = async ({ announced, graceMs }: DrainTimes): Promise<void> => {
     connections.closeAll();

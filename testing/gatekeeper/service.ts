@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type AppOptions, createApp } from "../../provider/http/app.ts";
+import { certificateFiles } from "../../provider/http/certificate-files.ts";
 import {
   createTlsServer,
   type TlsServer,
@@ -79,11 +80,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   });
   const server = await createTlsServer({
     handler,
-    files: {
+    source: certificateFiles({
       certificate: join(secret.directory, "tls.crt"),
       key: join(secret.directory, "tls.key"),
       clientCA: join(secret.directory, "ca.crt"),
-    },
+    }),
     address: "127.0.0.1",
     port: options.port ?? 0,
     now,
