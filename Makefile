@@ -47,7 +47,7 @@ $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
 cluster-tools: tools/bin/notation tools/bin/signer-launcher tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
 
 .PHONY: test
-test: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/opa tools/bin/gator ## Everything that CI runs
+test: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/reaper tools/bin/opa tools/bin/gator ## Everything that CI runs
 	@node tools/gate.ts
 
 .PHONY: templates
@@ -79,8 +79,8 @@ e2e: install cluster-tools ## Real Pods decided on by the real API server and th
 	@node tools/gate.ts "end-to-end tests"
 
 .PHONY: test-image
-test-image: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/reaper ## The image's file system and the installed chart; wants root, for namespaces and a chroot
-	@node --test --test-concurrency=1 --test-reporter=spec "{testing,e2e}/**/*.privileged.test.ts"
+test-image: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/reaper ## The image's file system and the installed chart alone
+	@node --test --test-concurrency=1 --test-reporter=spec testing/chart/image.integration.test.ts e2e/chart.e2e.test.ts
 
 .PHONY: bench
 bench: install cluster-tools tools/bin/vegeta ## Measure the load targets

@@ -20,7 +20,7 @@ const PARTS: readonly Part[] = [
     command: [
       ...TEST,
       "--test-isolation=none",
-      "{provider,testing,bench,tools}/**/!(*.integration|*.privileged).test.ts",
+      "{provider,testing,bench,tools}/**/!(*.integration).test.ts",
     ],
   },
   // Processes and servers of one file must not disturb those of another.

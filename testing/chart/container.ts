@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "./run.ts";
 
 /** A folder of this machine in a container. */
 export interface BindMount {
@@ -25,7 +26,7 @@ export interface ContainerOptions {
   readonly memory?: ReadonlyMap<string, number>;
 }
 
-/** A program in namespaces of its own: mounts and processes. The network is this machine's. */
+/** A program in namespaces of its own: users, mounts and processes. The network is this machine's. */
 export interface Container extends AsyncDisposable {
   /** What it has written so far, both streams together. */
   output(): string;
@@ -38,9 +39,29 @@ export interface Container extends AsyncDisposable {
 /** As the Dockerfile says. */
 const IMAGE_USER = 65_532;
 
+/** Namespaces in which the caller, whoever it is, may mount. Its number there is 0, and stands for its own outside. */
+const NAMESPACES = ["--user", "--map-root-user", "--mount", "--pid", "--ipc", "--fork"] as const;
+
+/** What a container engine would have to be allowed too; Linux says only that it does not. */
+const REMEDY =
+  "These tests make containers of user namespaces, which this machine does not let its users have. Allow them " +
+  "(user.max_user_namespaces above 0, kernel.unprivileged_userns_clone 1, kernel.apparmor_restrict_unprivileged_userns 0), " +
+  "and if this is a container itself, run it with seccomp=unconfined and systempaths=unconfined.";
+
+/**
+ * Says in words why {@link startContainer} will not work, where it will not.
+ * @throws Error with what to allow on this machine
+ */
+export async function assertNamespaces(): Promise<void> {
+  const { code, stderr } = await run("unshare", [...NAMESPACES, "--mount-proc", "true"]);
+  if (code !== 0) throw new Error(`${REMEDY}\n${stderr}`);
+}
+
 /**
  * Arguments: root, user, then triples of how, source and target, then -- and the command. The last thing to become
- * read-only is the root, under everything that was mounted into it.
+ * read-only is the root, under everything that was mounted into it. The flags that it is mounted with are given, because
+ * whoever is not root may add to them and never take one away. The second user namespace gives the caller the number of
+ * the image's user and leaves it no capability; its own root could undo the mounts.
  */
 const SCRIPT = `
 root=$1 user=$2
@@ -58,16 +79,12 @@ while [ "$1" != -- ]; do
   shift 3
 done
 shift
-mount -o remount,bind,ro "$root"
-exec setpriv --no-new-privs chroot --userspec="$user:$user" --groups="" "$root" "$@"
+mount -o remount,bind,ro,nosuid,nodev "$root"
+exec setpriv --no-new-privs unshare --user --map-user="$user" --map-group="$user" --root="$root" --wd=/ "$@"
 `;
 
-/**
- * Starts a container. Dispose of it to end it and everything that it started.
- * @throws Error unless this process is root's: nobody else may change root and mount
- */
+/** Starts a container. Dispose of it to end it and everything that it started. Needs what {@link assertNamespaces} checks. */
 export function startContainer(options: ContainerOptions): Container {
-  if (process.getuid?.() !== 0) throw new Error("containers of these tests need root");
   const { root, command, environment = {}, user = IMAGE_USER, mounts = [], memory } = options;
   const sizes = memory ?? new Map<string, number>();
   for (const target of [...mounts.map((mount) => mount.target), ...sizes.keys()]) {
@@ -80,21 +97,7 @@ export function startContainer(options: ContainerOptions): Container {
   ];
   const child = spawn(
     "unshare",
-    [
-      "--mount",
-      "--pid",
-      "--ipc",
-      "--fork",
-      "sh",
-      "-euc",
-      SCRIPT,
-      "sh",
-      root,
-      String(user),
-      ...triples,
-      "--",
-      ...command,
-    ],
+    [...NAMESPACES, "sh", "-euc", SCRIPT, "sh", root, String(user), ...triples, "--", ...command],
     { env: { PATH: process.env["PATH"], ...environment }, stdio: ["ignore", "pipe", "pipe"] },
   );
   const chunks: Buffer[] = [];
@@ -107,7 +110,7 @@ export function startContainer(options: ContainerOptions): Container {
     const first = isOver() ? undefined : firstProcess(child.pid ?? 0);
     if (first !== undefined) process.kill(first, name);
   };
-  /** With process 1 the kernel ends all others. What `--kill-child` asks for is forgotten when the user changes. */
+  /** With process 1 the kernel ends all others. What `--kill-child` asks for is forgotten with the second namespace. */
   const kill = (): void => {
     signal("SIGKILL");
     child.kill("SIGKILL");

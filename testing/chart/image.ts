@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../provider/start.ts";
+import { assertNamespaces } from "./container.ts";
 import { run } from "./run.ts";
 
 /** The image, as far as it can be had without a container engine. */
@@ -33,8 +34,9 @@ async function step(...args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`image.sh ${args.join(" ")}: ${stderr}`);
 }
 
-/** Builds the image's file system in a folder. @throws Error with what a step said when it fails */
+/** Builds the image's file system in a folder, to be run. @throws Error when it could not be, or with what a step said when it fails */
 export async function buildImage(): Promise<Image> {
+  await assertNamespaces();
   const directory = await mkdtemp(join(tmpdir(), "image-"));
   const at = (name: string): string => join(directory, name);
   const remove = async (): Promise<void> => await rm(directory, { recursive: true, force: true });

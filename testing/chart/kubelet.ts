@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -95,7 +95,7 @@ export async function startPod({ api, namespace, image, spec }: PodOptions): Pro
   const directory = await mkdtemp(join(tmpdir(), "pod-"));
   await chmod(directory, 0o755);
   const user = spec.securityContext?.runAsUser ?? 0;
-  const group = spec.securityContext?.fsGroup ?? 0;
+  const hasGroup = spec.securityContext?.fsGroup !== undefined;
   const memory = new Map<string, number>();
   const mounts: BindMount[] = [];
   const volumes = new Map(spec.volumes?.map((volume) => [volume.name, volume]));
@@ -109,7 +109,7 @@ export async function startPod({ api, namespace, image, spec }: PodOptions): Pro
     if (readOnly !== true) throw new Error(`volume ${name} can be written`);
     const source = join(directory, name);
     await writeVolume(source, await filesOf(api, namespace, volume), {
-      group,
+      hasGroup,
       mode: volume.secret?.defaultMode ?? DEFAULT_MODE,
     });
     mounts.push({ source, target: mountPath });
@@ -210,12 +210,17 @@ async function filesOf(
   );
 }
 
-/** As kubelet lays it out: the files in a hidden folder, and links to what is at its top. */
+/**
+ * As kubelet lays it out: the files in a hidden folder, and links to what is at its top. There root owns them, and the
+ * container's user may what the group of the Pod's files may, or everybody if there is no such group. Here that user
+ * owns them, so the owner is given just that.
+ */
 async function writeVolume(
   folder: string,
   files: ReadonlyMap<string, Buffer>,
-  { group, mode }: { readonly group: number; readonly mode: number },
+  { hasGroup, mode }: { readonly hasGroup: boolean; readonly mode: number },
 ): Promise<void> {
+  const own = hasGroup ? (mode & 0o070) << 3 : (mode & 0o007) << 6;
   const data = join(folder, "..1");
   await mkdir(data, { recursive: true });
   await symlink("..1", join(folder, "..data"));
@@ -223,8 +228,7 @@ async function writeVolume(
     const file = join(data, path);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, content);
-    await chmod(file, mode);
-    await chown(file, 0, group);
+    await chmod(file, own);
   }
   const tops = new Set([...files.keys()].map((path) => path.split("/", 1)[0] ?? ""));
   for (const top of tops) await symlink(join("..data", top), join(folder, top));

@@ -1,5 +1,5 @@
 // The image's file system, made by the Dockerfile's own steps, and the provider in it: another root, nobody's user,
-// nothing that can be written. What only a container engine does, such as building for two platforms, is not tested.
+// nothing that can be written, in user namespaces, so that nobody need be root. What only a container engine does, such as building for two platforms, is not tested.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -50,11 +50,15 @@ suite("the image", () => {
   });
 
   test("has nothing that the runtime's user may change or that raises rights, but /tmp", () => {
+    // All of it is whoever's who built it: root's, in a container engine.
     const files = globSync("**/*", { cwd: image.root }).filter((file) => file !== "tmp");
     const found = files.filter((file) => {
       const { mode, uid, gid } = lstatSync(join(image.root, file));
       const isLink = (mode & 0o170000) === 0o120000;
-      return !isLink && ((mode & 0o7022) !== 0 || uid !== 0 || gid !== 0);
+      return (
+        !isLink &&
+        ((mode & 0o7022) !== 0 || uid !== process.getuid?.() || gid !== process.getgid?.())
+      );
     });
     assert.deepEqual(found, []);
   });
@@ -222,6 +226,23 @@ suite("the image", () => {
     assert.ok(sources.length > 4);
     for (const source of sources) assert.ok(ignored?.includes(`\n!${source}\n`), source);
   });
+});
+
+test("a machine that forbids user namespaces is told what to allow", async () => {
+  const module = JSON.stringify(new URL("container.ts", import.meta.url).href);
+  const script = `import(${module}).then((it) => it.assertNamespaces()).catch((error) => console.log(error.message))`;
+  const { stdout, stderr } = await run("unshare", [
+    "--user",
+    "--map-root-user",
+    "sh",
+    "-euc",
+    'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"',
+    "sh",
+    process.execPath,
+    "--eval",
+    script,
+  ]);
+  assert.match(stdout, /does not let its users have\. Allow them/, stderr);
 });
 
 suite("the Signer plugin of the image", () => {
