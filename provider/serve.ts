@@ -88,6 +88,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       },
       onError: (error) => log.error("a request failed", {}, error),
     }),
+    clientNames: options.clientNames,
     source: certificateFiles(options.tls),
     ...splitAddress(options.address),
     now,

@@ -10,6 +10,8 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
   /** A connection that is older is closed with its next answer. */
   readonly maxAgeMs: number;
+  /** Whether a connection is of a caller who will get answers; others make room first. */
+  readonly isKnown: (socket: TLSSocket) => boolean;
 }
 
 /** What there is at one moment. */
@@ -56,7 +58,8 @@ const addressOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.
 
 /**
  * Watches over the connections of an HTTPS server, so that nobody can take the room of the genuine caller: handshakes
- * that do not end lose their place to later ones, and idle connections to new ones, the longest idle first.
+ * that do not end lose their place to later ones, and idle connections to new ones, those of strangers before those of
+ * known callers, the longest idle first.
  * Gatekeepers before 3.22 open one connection per call and leave it to the server to close them.
  * @param handle is called for every request, after its connection was looked at
  * @param now monotonic milliseconds
@@ -86,9 +89,14 @@ export function watchConnections(
   const makeRoom = (): void => {
     if (handshakes.size + connections.size <= full) return;
     const [oldest] = handshakes.values();
+    if (handshakes.size > mostHandshakes && oldest !== undefined) {
+      drop(oldest);
+      return;
+    }
     const [longest] = idle;
-    if (handshakes.size > mostHandshakes && oldest !== undefined) drop(oldest);
-    else if (longest !== undefined) drop(longest.socket);
+    const stranger = idle.values().find(({ socket }) => !limits.isKnown(socket));
+    const dispensable = stranger ?? longest;
+    if (dispensable !== undefined) drop(dispensable.socket);
   };
 
   server.on("connection", (socket: Socket) => {

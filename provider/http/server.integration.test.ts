@@ -198,6 +198,22 @@ test("F-45 connections that their callers leave open make room for new ones, the
   assert.deepEqual({ idle, active, dropped }, { idle: 14, active: 0, dropped: 36 });
 });
 
+test("T-64 connections of strangers make room before those of the known caller, however long those are idle", async (t) => {
+  await using service = await startService({ authorities, limits: { maxConnections: 16 } });
+  const kept = service.caller();
+  assert.equal((await kept.ask(["a"])).status, 200);
+  const stranger = await authorities.gatekeeper.issue({ name: "other.gatekeeper-system.svc" });
+  const strangers: TLSSocket[] = [];
+  for (let index = 0; index < 50; index += 1) {
+    strangers.push(await openIdle(t, service, stranger));
+  }
+  await until(() => strangers.filter(({ destroyed }) => destroyed).length === 37);
+  await until(() => service.server.counts().idle === 14);
+  assert.equal((await kept.ask(["a"])).status, 200);
+  assert.equal(kept.connections(), 1, "its connection was kept");
+  assert.equal(service.server.counts().dropped, 37);
+});
+
 test("a connection on which something is answered is never given away", async (t) => {
   const answer = Promise.withResolvers<void>();
   await using service = await startService({

@@ -10,6 +10,7 @@ import type { RequestEvent } from "../telemetry/metrics.ts";
 import { answerClientError } from "./client-error.ts";
 import { type ConnectionCounts, watchConnections } from "./connections.ts";
 import { type Material, readMaterial } from "./material.ts";
+import { createPeers } from "./peer.ts";
 import { createReload } from "./reload.ts";
 import { createRoots } from "./roots.ts";
 
@@ -61,6 +62,8 @@ export interface TlsServerOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly limits?: Partial<ServerLimits>;
+  /** DNS names of the callers for whom room is kept where connections are scarce; nobody is turned away by them. */
+  readonly clientNames: readonly string[];
   /** Requests that were answered before they came to the handler. */
   readonly observeRequest?: (event: RequestEvent) => void;
   /** Called when the certificates changed, and when some that cannot be served with were found. */
@@ -152,9 +155,14 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
   server.maxHeadersCount = limits.maxHeaders;
 
+  const peerOf = createPeers(options.clientNames);
   const connections = watchConnections(
     server,
-    { maxConnections: limits.maxConnections, maxAgeMs: limits.maxConnectionAgeMs },
+    {
+      maxConnections: limits.maxConnections,
+      maxAgeMs: limits.maxConnectionAgeMs,
+      isKnown: (socket) => peerOf(socket).known,
+    },
     handler,
     now,
   );

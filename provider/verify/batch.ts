@@ -30,7 +30,7 @@ export function createDecideBatch(options: BatchOptions): DecideBatch {
   }
 
   async function ask(known: KnownKey, round: Round, began: number): Promise<Decision> {
-    const answer = await round.wait(async (signal) => await verify.decide(known, signal));
+    const answer = await round.wait(async (caller) => await verify.decide(known, caller));
     const outcome: Outcome = isRefusal(answer) ? { verdict: answer, cache: "miss" } : answer;
     return decisionOf(known, outcome, now() - began);
   }

@@ -10,6 +10,12 @@ export type Failure = (error: unknown, signal?: AbortSignal) => Undecided;
 /** A verification that its own deadline ended. */
 export const ENDED = undecided("TIMEOUT", "the verification took too long and was ended");
 
+/** More wait than may. */
+export const OVERLOADED = undecided(
+  "OVERLOADED",
+  "too many images wait for verification; try again",
+);
+
 const FAULT = undecided(
   "INTERNAL_ERROR",
   "the verification ended in a way that it never should; this is a fault of the provider",

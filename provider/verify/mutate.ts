@@ -50,7 +50,7 @@ export function createPinBatch(options: PinOptions): PinBatch {
     const tagged = taggedOf(reference);
     const known = tags.peek(tagged);
     if (known !== undefined) return pinned(reference, known);
-    const wait = round.wait(async (caller) => await tags.resolve(tagged, caller));
+    const wait = round.wait(async ({ signal }) => await tags.resolve(tagged, signal));
     return pinned(reference, await wait);
   }
 

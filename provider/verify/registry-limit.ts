@@ -1,20 +1,45 @@
-import pLimit, { type LimitFunction } from "p-limit";
-import type { JudgeSubject } from "./judge-subject.ts";
+import type { Descriptor } from "../image/descriptor.ts";
+import type { Digest } from "../image/digest.ts";
+import { createTurns, type TakeTurn, type TurnOptions } from "../lib/turns.ts";
+import { ENDED, OVERLOADED } from "./failure.ts";
+import type { Ground } from "./ground.ts";
+import type { Judged, JudgeSubject } from "./judge-subject.ts";
+
+/**
+ * Judges one subject when its turn comes.
+ * @param dueAt until when somebody waits for the verdict, in monotonic milliseconds; Infinity while nobody does
+ * @returns undecided `OVERLOADED` at once where it had to make room for somebody who waits. Never rejects
+ */
+export type JudgeInTurn = (
+  ground: Ground,
+  digest: Digest,
+  known: Descriptor | undefined,
+  signal: AbortSignal,
+  dueAt: () => number,
+) => Promise<Judged>;
 
 /**
  * Judges so many images of one registry at once, the others in their turn: of a thousand images at once some are decided
  * soon, instead of all of them late. Each registry has places of its own, so that one that hangs delays no other.
- * @param concurrency images of each registry; there is a limit for each configured registry and no other
+ * @param options of each registry; there is a limit for each configured registry and no other
  */
-export function limitPerRegistry(judgeSubject: JudgeSubject, concurrency: number): JudgeSubject {
-  const limits = new Map<string, LimitFunction>();
-  const limitOf = (registry: string): LimitFunction => {
-    const limit = limits.get(registry) ?? pLimit(concurrency);
-    limits.set(registry, limit);
-    return limit;
+export function limitPerRegistry(judgeSubject: JudgeSubject, options: TurnOptions): JudgeInTurn {
+  const turns = new Map<string, TakeTurn>();
+  const turnsOf = (registry: string): TakeTurn => {
+    const take = turns.get(registry) ?? createTurns(options);
+    turns.set(registry, take);
+    return take;
   };
-  return async (ground, digest, subject, signal) =>
-    await limitOf(ground.key.reference.registry)(
-      async () => await judgeSubject(ground, digest, subject, signal),
-    );
+  return async (ground, digest, subject, signal, dueAt) => {
+    const take = turnsOf(ground.key.reference.registry);
+    const work = async (): Promise<Judged> => await judgeSubject(ground, digest, subject, signal);
+    try {
+      const judged = await take(work, { signal, dueAt });
+      return judged === "full" ? OVERLOADED : judged;
+    } catch (error) {
+      // The time was over before the turn came.
+      if (signal.aborted) return ENDED;
+      throw error;
+    }
+  };
 }

@@ -31,7 +31,7 @@ export interface VerifierOptions {
     readonly deadlineMs: number;
     /** Of one verification; longer, so that its result answers the retry. */
     readonly workDeadlineMs: number;
-    /** Keys that may be waited for at once, over all requests. */
+    /** Keys that may be waited for at once, over all requests, and verifications of one registry's images that may wait for their turn. */
     readonly maxWaiting: number;
     /** Verifications of one registry's images that are under way at once. */
     readonly concurrency: number;
@@ -108,7 +108,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const verify = createVerify({
     grounds: createGrounds(options),
     tags,
-    judgeSubject: limitPerRegistry(createJudgeSubject({ ...options, failure }), limits.concurrency),
+    judge: limitPerRegistry(createJudgeSubject({ ...options, failure }), { ...limits, now }),
     lives,
     maxVerdicts: cache.maxVerdicts,
     maxBytes: cache.maxBytes,

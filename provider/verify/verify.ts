@@ -14,10 +14,12 @@ import {
 import type { CacheUse } from "./decision.ts";
 import type { Ground, Grounds } from "./ground.ts";
 import type { Asked } from "../notation/judgement.ts";
-import type { Judged, JudgeSubject } from "./judge-subject.ts";
+import type { Judged } from "./judge-subject.ts";
 import type { KnownKey } from "./keys.ts";
 import { createRefreshedCache } from "./refreshed.ts";
+import type { JudgeInTurn } from "./registry-limit.ts";
 import type { Tags } from "./tags.ts";
+import type { Caller } from "./waiting.ts";
 
 /** The verdict of one key, and how it came about. */
 export interface Outcome {
@@ -30,8 +32,8 @@ export interface Outcome {
 export interface Verify {
   /** What can be said without waiting for anybody; undefined when somebody must be asked. A cached verdict is the same object each time. */
   peek(key: KnownKey): Outcome | undefined;
-  /** Rejects only with the reason of `caller`. */
-  decide(key: KnownKey, caller: AbortSignal): Promise<Outcome>;
+  /** Rejects only with the reason of the caller's signal. */
+  decide(key: KnownKey, caller: Caller): Promise<Outcome>;
   /** Verifications under way. */
   readonly underWay: number;
   /** Drops verdicts by their cache keys: what they rest on has been revoked, or nobody can say any more. */
@@ -42,7 +44,7 @@ export interface Verify {
 export interface VerifyOptions {
   readonly grounds: Grounds;
   readonly tags: Tags;
-  readonly judgeSubject: JudgeSubject;
+  readonly judge: JudgeInTurn;
   readonly lives: { readonly verifiedMs: number; readonly rejectedMs: number };
   readonly maxVerdicts: number;
   readonly maxBytes: number;
@@ -73,7 +75,8 @@ const MAX_ROUNDS = 3;
 const MAX_REFRESHES = 8;
 const COOL_DOWN_MS = 5000;
 
-const NEVER = new AbortController().signal;
+/** A refresh, for which nobody waits. */
+const NOBODY: Caller = { signal: new AbortController().signal, dueAt: Infinity };
 
 const UNSTEADY = undecided(
   "TRUST_UNAVAILABLE",
@@ -82,7 +85,7 @@ const UNSTEADY = undecided(
 
 /** Decides keys one by one: what is known at once, what is under way by joining it, the rest by asking. */
 export function createVerify(options: VerifyOptions): Verify {
-  const { grounds, tags, judgeSubject, lives, now, wallNow, onRefresh } = options;
+  const { grounds, tags, judge, lives, now, wallNow, onRefresh } = options;
   const verdicts = createRefreshedCache<Verified | Rejected>({
     maxEntries: options.maxVerdicts,
     maxBytes: options.maxBytes,
@@ -94,6 +97,7 @@ export function createVerify(options: VerifyOptions): Verify {
   });
   const flight = createFlight<Verified | Refusal>(options.deadline);
   const holds = createHolds(now);
+  const demand = createDemand();
 
   /** Has what a verdict rests on watched. @returns milliseconds that the verdict may live at most */
   function watched(cacheKey: string, asked: Asked | undefined): number {
@@ -109,12 +113,12 @@ export function createVerify(options: VerifyOptions): Verify {
     ground: Ground,
     digest: Digest,
     subject: Descriptor | undefined,
-    caller: AbortSignal,
+    caller: Caller,
   ) {
     const cacheKey = ground.cacheKeyOf(digest);
     const work = async (signal: AbortSignal): Promise<Verified | Refusal> => {
       const began = now();
-      const verdict = await judgeSubject(ground, digest, subject, signal);
+      const verdict = await judge(ground, digest, subject, signal, () => demand.dueAt(cacheKey));
       // Under another policy, or by another Notation, nobody asks for it any more; the time it took is part of its age.
       if (verdict.kind === "undecided" || !grounds.isInForce(known, ground)) return verdict;
       const lifeMs = verdict.kind === "verified" ? lives.verifiedMs : lives.rejectedMs;
@@ -123,13 +127,16 @@ export function createVerify(options: VerifyOptions): Verify {
       verdicts.set(cacheKey, verdict, Math.min(left, watchedMs, untilEnd(verdict, wallNow())));
       return verdict;
     };
-    return flight.run(cacheKey, work, caller);
+    // Before the work begins, which looks at once how urgent it is.
+    const leave = demand.join(cacheKey, caller);
+    const { joined, result } = flight.run(cacheKey, work, caller.signal);
+    return { joined, result: result.finally(leave) };
   }
 
   function cached(known: KnownKey, ground: Ground, digest: Digest): Outcome | undefined {
     const verdict = verdicts.get(ground.cacheKeyOf(digest), async () => {
       if (!grounds.isInForce(known, ground)) return;
-      onRefresh((await begin(known, ground, digest, undefined, NEVER).result).kind);
+      onRefresh((await begin(known, ground, digest, undefined, NOBODY).result).kind);
     });
     return verdict === undefined ? undefined : { verdict, digest, cache: "hit" };
   }
@@ -145,12 +152,13 @@ export function createVerify(options: VerifyOptions): Verify {
     return cached(known, ground, subject.digest);
   }
 
-  async function decide(known: KnownKey, caller: AbortSignal): Promise<Outcome> {
+  async function decide(known: KnownKey, caller: Caller): Promise<Outcome> {
     const { target } = known;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const settled = peek(known);
       if (settled !== undefined) return settled;
-      const subject = typeof target === "string" ? target : await tags.resolve(target, caller);
+      const subject =
+        typeof target === "string" ? target : await tags.resolve(target, caller.signal);
       if (isRefusal(subject)) return { verdict: subject, cache: "miss" };
       const [digest, descriptor] =
         typeof subject === "string" ? [subject, undefined] : [subject.digest, subject];
@@ -181,6 +189,30 @@ export function createVerify(options: VerifyOptions): Verify {
         verdicts.delete(cacheKey);
         holds.release(cacheKey);
       }
+    },
+  };
+}
+
+/** Who waits for which verdict. */
+function createDemand() {
+  const callers = new Map<string, Set<Caller>>();
+  return {
+    /** @returns to be called when the caller does not wait any more */
+    join(cacheKey: string, caller: Caller): () => void {
+      const waiting = callers.get(cacheKey) ?? new Set();
+      // One of its own, because a request may ask for one verdict by two names.
+      const waiter = { ...caller };
+      callers.set(cacheKey, waiting.add(waiter));
+      return () => {
+        waiting.delete(waiter);
+        if (waiting.size === 0) callers.delete(cacheKey);
+      };
+    },
+    /** When the first of them has to be answered; Infinity where nobody waits. */
+    dueAt(cacheKey: string): number {
+      let earliest = Infinity;
+      for (const { dueAt } of callers.get(cacheKey) ?? []) earliest = Math.min(earliest, dueAt);
+      return earliest;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { createDeadlines, untilAborted, type Schedule } from "../lib/deadline.ts";
-import type { Failure } from "./failure.ts";
+import { OVERLOADED, type Failure } from "./failure.ts";
 import { isRefusal, undecided, type Refusal } from "../verdict/verdict.ts";
 
 /** Everybody who waits for a verdict: bounded in number, each until the deadline of its request. */
@@ -16,13 +16,21 @@ export interface Waiting {
   close(): void;
 }
 
+/** Somebody who waits. */
+export interface Caller {
+  /** Aborts when nobody waits for the answer any more, at `dueAt` at the latest. */
+  readonly signal: AbortSignal;
+  /** When the answer has to be there, in monotonic milliseconds. */
+  readonly dueAt: number;
+}
+
 /** The waits of one request; its deadline runs from when the request arrived. */
 export interface Round {
   /**
    * Waits for work until the request's deadline. Never rejects.
    * @returns undecided `OVERLOADED` at once when too many wait, `TIMEOUT` at the deadline, `SHUTTING_DOWN`
    */
-  wait<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | Refusal>;
+  wait<T>(work: (caller: Caller) => Promise<T>): Promise<T | Refusal>;
   /** Ends the deadline's timer. To be called when every wait has ended. */
   close(): void;
 }
@@ -43,7 +51,6 @@ const LATE = undecided(
   "not decided in time; the verification goes on and a retry finds its result",
 );
 const GONE = undecided("TIMEOUT", "the caller did not wait for the answer");
-const FULL = undecided("OVERLOADED", "too many images wait for verification; try again");
 const CLOSING = undecided("SHUTTING_DOWN", "this replica of the provider is shutting down");
 
 export function createWaiting({
@@ -77,14 +84,14 @@ export function createWaiting({
       let begun: ReturnType<typeof begin> | undefined;
       return {
         async wait(work) {
-          if (size >= maxWaiting) return FULL;
+          if (size >= maxWaiting) return OVERLOADED;
           size += 1;
           try {
             begun ??= begin(caller, began);
             const { signal } = begun;
             // Nothing is begun for somebody who has gone already.
             signal.throwIfAborted();
-            return await untilAborted(work(signal), signal);
+            return await untilAborted(work({ signal, dueAt: began + deadlineMs }), signal);
           } catch (error) {
             return isRefusal(error) ? error : failure(error);
           } finally {

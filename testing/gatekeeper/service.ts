@@ -80,6 +80,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   });
   const server = await createTlsServer({
     handler,
+    clientNames: [gatekeeperName()],
     source: certificateFiles({
       certificate: join(secret.directory, "tls.crt"),
       key: join(secret.directory, "tls.key"),

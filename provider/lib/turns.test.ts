@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createTurns, type TurnOptions } from "./turns.ts";
+
+const never = new AbortController().signal;
+
+/** Lets everything run that does not wait for anything outside. */
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Turns on a clock of their own, and a list of what was begun. */
+function setUp(options: Partial<TurnOptions> = {}) {
+  const clock = { now: 0 };
+  const take = createTurns({
+    concurrency: 1,
+    maxWaiting: 100,
+    now: () => clock.now,
+    ...options,
+  });
+  const begun: string[] = [];
+  const ends = new Map<string, () => void>();
+  /** Work that ends when it is told to. @param dueAt until when somebody waits, which may change */
+  const begin = (name: string, dueAt: () => number = () => Infinity, signal = never) =>
+    take(
+      async () =>
+        await new Promise<string>((resolve) => {
+          begun.push(name);
+          ends.set(name, () => resolve(name));
+        }),
+      { signal, dueAt },
+    );
+  /** Ends what was begun last, after so many milliseconds, until nothing is left. */
+  const endAll = async (ms = 0): Promise<void> => {
+    for (let index = 0; ; index += 1) {
+      await settle();
+      const name = begun[index];
+      if (name === undefined) return;
+      clock.now += ms;
+      ends.get(name)?.();
+    }
+  };
+  return { clock, begin, begun, ends, endAll };
+}
+
+test("the earliest deadline comes first, of equals the oldest, and whoever is gone last", async () => {
+  const { begin, begun, endAll } = setUp();
+  const done = [
+    begin("running", () => 50),
+    begin("gone"),
+    begin("later", () => 900),
+    begin("soon", () => 300),
+    begin("as soon", () => 300),
+    begin("gone as well"),
+  ];
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["running", "soon", "as soon", "later", "gone", "gone as well"]);
+});
+
+test("whoever cannot be answered in time any more comes after those who can", async () => {
+  const { clock, begin, begun, ends, endAll } = setUp();
+  const first = begin("first", () => 10_000);
+  await settle();
+  clock.now = 800;
+  ends.get("first")?.();
+  await first;
+  // Work took some 90 ms of late, and twice as much has to be left.
+  const done = [
+    begin("running", () => 10_000),
+    begin("hopeless", () => 940),
+    begin("in time", () => 1000),
+    begin("late", () => 700),
+  ];
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["first", "running", "in time", "late", "hopeless"]);
+});
+
+test("who joins makes work urgent, and who leaves makes it wait", async () => {
+  const { begin, begun, ends, endAll } = setUp();
+  let joined = Infinity;
+  let left = 100;
+  const done = [
+    begin("running", () => 50),
+    begin("left", () => left),
+    begin("waited for", () => 500),
+    begin("joined", () => joined),
+  ];
+  await settle();
+  [joined, left] = [200, Infinity];
+  ends.get("running")?.();
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["running", "joined", "waited for", "left"]);
+});
+
+test("of one more than may wait the least urgent is full, not the newest", async () => {
+  const { begin, begun, endAll } = setUp({ maxWaiting: 2 });
+  const done = [
+    begin("running", () => 50),
+    begin("gone"),
+    begin("later", () => 900),
+    begin("soon", () => 300),
+    begin("latest", () => 1000),
+  ];
+  assert.equal(await done[1], "full");
+  assert.equal(await done[4], "full");
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["running", "soon", "later"]);
+});
+
+test("work whose time is over before its turn is never begun, and holds no place", async () => {
+  const { begin, begun, endAll } = setUp({ maxWaiting: 1 });
+  const deadline = new AbortController();
+  const running = begin("running");
+  const waiting = begin("waiting", () => 1, deadline.signal);
+  deadline.abort(new Error("over"));
+  await assert.rejects(waiting, { message: "over" });
+  await assert.rejects(
+    begin("too late", () => 1, deadline.signal),
+    { message: "over" },
+  );
+  const next = begin("next");
+  await endAll();
+  assert.deepEqual(await Promise.all([running, next]), ["running", "next"]);
+  assert.deepEqual(begun, ["running", "next"]);
+});
+
+test("work that throws gives its place back", async () => {
+  const take = createTurns({ concurrency: 1, maxWaiting: 0, now: () => 0 });
+  const broken = take(async () => await Promise.reject(new Error("broken")), {
+    signal: never,
+    dueAt: () => 1,
+  });
+  await assert.rejects(broken, { message: "broken" });
+  assert.equal(await take(async () => "next", { signal: never, dueAt: () => 1 }), "next");
+});
