@@ -43,11 +43,16 @@ $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
 	  CGO_ENABLED=0 go build -trimpath -o ../bin/$* -ldflags "-s -w -X $$package.gitVersion=$$version \
 	    -X $$package.gitMajor=$$major -X $$package.gitMinor=$$minor" "k8s.io/kubernetes/cmd/$*"
 
+# Of the schemas only the folder is known to make; it is as new as the last of them.
+.cache/schemas: tools/openapi/go.mod tools/openapi/go.sum tools/crds/go.mod tools/gatekeeper/go.mod templates/k8ssignedimages/template.yaml testing/chart/schemas.ts | install
+	@echo "writing the schemas of Kubernetes' API"
+	@node testing/chart/schemas.ts && touch $@
+
 .PHONY: cluster-tools
 cluster-tools: tools/bin/notation tools/bin/signer-launcher tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
 
 .PHONY: test
-test: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/reaper tools/bin/opa tools/bin/gator ## Everything that CI runs
+test: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/kubeconform .cache/schemas tools/bin/reaper tools/bin/opa tools/bin/gator ## Everything that CI runs
 	@node tools/gate.ts
 
 .PHONY: templates
@@ -92,4 +97,4 @@ format: install ## Write every file as prettier wants it
 
 .PHONY: clean
 clean: ## Remove what was installed and built
-	@rm -rf node_modules tools/bin
+	@rm -rf node_modules tools/bin .cache

@@ -1,9 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KubernetesObject } from "../cluster/api.ts";
-import { parseDocuments } from "../cluster/modules.ts";
-import { output } from "../cluster/processes.ts";
-import { ROOT } from "../provider/start.ts";
+import { moduleDirectory, parseDocuments } from "../cluster/modules.ts";
 
 /** Where the modules of tools/crds keep the definitions of the kinds that the chart has objects of. */
 const FILES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -24,12 +22,7 @@ const FILES: ReadonlyMap<string, readonly string[]> = new Map([
 export async function readForeignCrds(): Promise<readonly KubernetesObject[]> {
   const found: KubernetesObject[] = [];
   for (const [module, files] of FILES) {
-    const answer = await output(
-      "go",
-      ["mod", "download", "-json", module],
-      join(ROOT, "tools/crds"),
-    );
-    const { Dir: directory } = JSON.parse(answer) as { readonly Dir: string };
+    const directory = await moduleDirectory("crds", module);
     for (const file of files) {
       found.push(...parseDocuments(await readFile(join(directory, file), "utf8")));
     }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -77,6 +77,12 @@ export async function scenarios(): Promise<
   return names
     .toSorted()
     .map((name) => ({ name: name.replace(/-values\.yaml$/, ""), file: join(CHART, "ci", name) }));
+}
+
+/** The oldest minor version of Kubernetes that the chart is for: `1.30`. */
+export async function chartKubernetes(): Promise<string> {
+  const text = await readFile(join(CHART, "Chart.yaml"), "utf8");
+  return /^kubeVersion: ">=(\d+\.\d+)\./m.exec(text)?.[1] ?? "";
 }
 
 /** The only object of a kind, or of a kind and a name. @throws Error when there is none */

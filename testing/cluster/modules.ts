@@ -55,7 +55,8 @@ export async function readToolFiles(): Promise<ToolFiles> {
 
 const read = async (path: string): Promise<string> => await readFile(path, "utf8");
 
-async function moduleDirectory(tool: string, module: string): Promise<string> {
+/** Where the source of a module is that a folder of tools/ names. */
+export async function moduleDirectory(tool: string, module: string): Promise<string> {
   const answer = await output(
     "go",
     ["mod", "download", "-json", module],
