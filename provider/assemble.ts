@@ -7,7 +7,7 @@ import { now, wallNow } from "./lib/clock.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
 import { createStarterClient } from "./notation/starter-client.ts";
 import type { OwnDirectory } from "./own-directory.ts";
-import { toRegistryOptions } from "./registry-options.ts";
+import { openEcr, toRegistryOptions } from "./registry-options.ts";
 import { createRegistryClient } from "./registry/client.ts";
 import type { RegistryEvent } from "./registry/options.ts";
 import { createSigner, createWatch, usesOwnPlugin } from "./signer-parts.ts";
@@ -83,8 +83,10 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
         ...(observers.aws && { observe: observers.aws }),
       })
     : undefined;
+  const open = openEcr(config, aws.ecr);
   const registry = createRegistryClient({
     registries: config.registries.map((entry) => toRegistryOptions(entry, aws.ecr)),
+    ...(open !== undefined && { open }),
     now,
     ...(observers.registry && { observe: observers.registry }),
   });

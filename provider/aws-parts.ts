@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createAws, type Aws, type AwsEvent } from "./aws/aws.ts";
 import { parseEcrHost } from "./aws/ecr-host.ts";
+import { opensRegistries } from "./config/aws.ts";
 import { awsVariables } from "./config/environment.ts";
 import type { Config } from "./config/schema.ts";
 import { now, wallNow } from "./lib/clock.ts";
@@ -21,8 +22,8 @@ export function createAwsParts(config: Config, observe?: (event: AwsEvent) => vo
 }
 
 /** Whether anything of AWS is needed before a signature names the plugin. */
-export const usesEcr = ({ registries }: Config): boolean =>
-  registries.some(({ credentials }) => "aws" in credentials);
+export const usesEcr = ({ aws, registries }: Config): boolean =>
+  opensRegistries(aws) || registries.some(({ credentials }) => "aws" in credentials);
 
 /** Regions of AWS that the configuration names, by themselves or in the host of a registry. */
 export const regionsOf = ({ aws, registries }: Config): readonly string[] => {

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { blobHostOf as bucketOf, parseEcrHost } from "./aws/ecr-host.ts";
 import type { Ecr } from "./aws/ecr.ts";
-import { REQUEST_TIMEOUT_MS, type RegistryConfig } from "./config/schema.ts";
+import { opensRegistries } from "./config/aws.ts";
+import {
+  REQUEST_TIMEOUT_MS,
+  withoutEntry,
+  type Config,
+  type RegistryConfig,
+} from "./config/schema.ts";
 import { errorCode } from "./lib/error-code.ts";
 import { certificatesOf } from "./lib/pem.ts";
 import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
@@ -54,6 +60,33 @@ export function toRegistryOptions(
     requestTimeoutMs: registry.requestTimeout ?? REQUEST_TIMEOUT_MS,
   };
 }
+
+/** What metrics call the registries of a region that have no entry: a thousand accounts are one label. */
+const labelOfRegion = (region: string): string => `amazon-ecr/${region}`;
+
+/**
+ * Registries of Amazon ECR that have no entry, of the accounts and regions under `aws`.
+ * @returns undefined where accounts and regions are not listed
+ */
+export function openEcr(
+  config: Config,
+  ecr: Pick<Ecr, "sourceFor">,
+): ((host: string) => RegistryOptions | undefined) | undefined {
+  if (!opensRegistries(config.aws)) return undefined;
+  const common = withoutEntry("registry.example.com", config);
+  return (host) => {
+    const parsed = parseEcrHost(host);
+    // Of the accounts and the regions that are listed; Amazon's public registry has no account.
+    if (parsed === undefined || ecr.sourceFor(host) === undefined) return undefined;
+    return { ...toRegistryOptions({ ...common, host }, ecr), label: labelOfRegion(parsed.region) };
+  };
+}
+
+/** What metrics call the registries of a configuration. */
+export const labelsOf = ({ registries, aws }: Config): readonly string[] => [
+  ...registries.map(({ host }) => host),
+  ...(opensRegistries(aws) ? aws.regions.map(labelOfRegion) : []),
+];
 
 /** The roots of a registry. Text that holds none would be taken without a word, and every connection fail. */
 function readCertificates(path: string, host: string): string {

@@ -9,6 +9,7 @@ import { certificateFiles } from "./http/certificate-files.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
 import { now } from "./lib/clock.ts";
 import { createOwnDirectory } from "./own-directory.ts";
+import { labelsOf } from "./registry-options.ts";
 import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf } from "./readiness.ts";
 import type { SignerEvent } from "./signer/ask.ts";
@@ -51,7 +52,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     log.warn("runtimeDirectory is not on a memory file system, verifications wait for a disk");
   }
   const metrics = createMetrics({
-    registries: config.registries.map(({ host }) => host),
+    registries: labelsOf(config),
     regions: regionsOf(config),
   });
   const awsHealth = createAwsHealth(log, now);

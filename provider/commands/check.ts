@@ -1,5 +1,6 @@
 import { readEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { lint } from "../trust/lint.ts";
 import { lintFiles } from "./files.ts";
 import { printProblems } from "./problems.ts";
@@ -18,7 +19,8 @@ export async function checkCommand(file: string): Promise<number> {
   }
   const { directory, allowWeak } = loaded.config.trust;
   const problems = await lint(directory, allowWeak);
-  printProblems([...environment, ...lintFiles(loaded.config), ...problems]);
+  const warnings = [...warningsOf(loaded.config), ...lintFiles(loaded.config)];
+  printProblems([...environment, ...warnings, ...problems]);
   const errors =
     environment.length + problems.filter(({ severity }) => severity === "error").length;
   if (errors > 0) return 1;

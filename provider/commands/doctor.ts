@@ -1,8 +1,9 @@
 import { readEnvironment } from "../config/environment.ts";
 import { loadConfig, type ConfigProblem } from "../config/load.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { clusterTrial } from "../doctor/cluster.ts";
 import { trialsOf } from "../doctor/doctor.ts";
-import { error, ok, type Finding } from "../doctor/finding.ts";
+import { error, ok, warning, type Finding } from "../doctor/finding.ts";
 import { formatFindings } from "../doctor/format.ts";
 import { tryAll } from "../doctor/trial.ts";
 import { realTime } from "../lib/deadline.ts";
@@ -61,9 +62,9 @@ function configurationFindings(
   loaded: ReturnType<typeof loadConfig> | undefined,
 ): readonly Finding[] {
   if (loaded === undefined) return [];
-  return "problems" in loaded
-    ? loaded.problems.map(toFinding)
-    : [ok("configuration", "has no errors")];
+  if ("problems" in loaded) return loaded.problems.map(toFinding);
+  const warnings = warningsOf(loaded.config).map(({ path, message }) => warning(path, message));
+  return [ok("configuration", "has no errors"), ...warnings];
 }
 
 const toFinding = ({ path, message, line }: ConfigProblem): Finding =>

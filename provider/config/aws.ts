@@ -5,6 +5,7 @@ import { duration } from "./units.ts";
 export interface Members {
   readonly path: z.ZodString;
   readonly endpoint: z.ZodType<string, string>;
+  readonly addresses: z.ZodType<string[], string[]>;
 }
 
 const account = z.string().regex(/^\d{12}$/, "is an account, twelve digits");
@@ -21,20 +22,25 @@ const role = z
   .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/, "is the ARN of a role");
 
 /** Amazon ECR, and who the provider is to AWS. */
-export const awsSchema = ({ path, endpoint }: Members) =>
+export const awsSchema = ({ path, endpoint, addresses }: Members) =>
   z.strictObject({
     accounts: z
       .array(accountOrAll)
       .max(1000)
       .default([])
       .describe(
-        "Accounts whose registries with `credentials: {aws: true}` get a token of Amazon ECR; `*` is every account.",
+        "Accounts whose registries get a token of Amazon ECR. Together with `regions` they are asked without an entry under `registries`. `*` is every account, and opens none by itself.",
       ),
     regions: z
       .array(region)
       .max(64)
       .default([])
       .describe("Regions that get a token, fetched at start. Empty: any, when it is needed."),
+    allowedAddresses: addresses
+      .default([])
+      .describe(
+        "CIDRs of private addresses that registries without an entry may have: interface endpoints of a VPC.",
+      ),
     roles: z
       .record(account, role)
       .default({})
@@ -63,8 +69,14 @@ export const awsSchema = ({ path, endpoint }: Members) =>
       .describe("Whether the role of the machine may be taken when there is nothing else."),
   });
 
+/** Whether the registries of the accounts can be listed, so that they need no entry of their own. */
+export const opensRegistries = (aws: {
+  readonly accounts: readonly string[];
+  readonly regions: readonly string[];
+}): boolean => aws.accounts.length > 0 && !aws.accounts.includes("*") && aws.regions.length > 0;
+
 /** AWS Signer: its verification plugin, and what was revoked. */
-export const signerSchema = ({ path }: Members) =>
+export const signerSchema = ({ path }: Pick<Members, "path">) =>
   z.strictObject({
     plugin: z
       .union([z.literal("builtin"), path])

@@ -254,6 +254,11 @@ const WRONG: readonly {
   { name: "a number for a text", change: { trust: { directory: 5 } }, path: "trust.directory" },
   { name: "no registry at all", change: { registries: [] }, path: "registries" },
   {
+    name: "no registry, and accounts without regions",
+    change: { registries: [], aws: { accounts: ["111122223333"] } },
+    path: "registries",
+  },
+  {
     name: "T-45 work that would end before its caller gives up",
     change: { verification: { deadline: "1s" } },
     path: "verification.deadline",

@@ -4,7 +4,7 @@ import { isHost } from "../image/host.ts";
 import { LOG_LEVELS } from "../lib/log-level.ts";
 import { isName, NAME_RULE } from "../lib/name.ts";
 import { parseOrigin } from "../lib/origin.ts";
-import { awsSchema, signerSchema } from "./aws.ts";
+import { awsSchema, opensRegistries, signerSchema } from "./aws.ts";
 import { duration, optionalDuration, size } from "./units.ts";
 
 /** Where the service writes unless the configuration says so. */
@@ -252,6 +252,10 @@ const credentials = z.union(
   { error: "is {anonymous: true}, {usernameFile, passwordFile}, {dockerConfig} or {aws: true}" },
 );
 
+const addresses = z
+  .array(z.union([z.cidrv4(), z.cidrv6()], { error: "is a CIDR, such as 10.0.0.0/8" }))
+  .max(64);
+
 const registry = z
   .strictObject({
     host: host
@@ -282,9 +286,7 @@ const registry = z
       .max(32)
       .default([])
       .describe("Hosts that blobs may be redirected to. They see no credentials."),
-    allowedAddresses: z
-      .array(z.union([z.cidrv4(), z.cidrv6()], { error: "is a CIDR, such as 10.0.0.0/8" }))
-      .max(64)
+    allowedAddresses: addresses
       .default([])
       .describe(
         "CIDRs of private, loopback or shared addresses that the registry may have; refused unless named.",
@@ -317,8 +319,8 @@ const registry = z
 
 const registries = z
   .array(registry)
-  .min(1)
   .max(1000)
+  .default([])
   .superRefine(
     (entries, context) => {
       const seen = new Set<string>();
@@ -346,9 +348,11 @@ export const schema = z
       ),
     verification: verification.prefault({}),
     cache: cache.prefault({}),
-    registries: registries.describe("Registries that may be asked; any other is refused."),
-    aws: awsSchema({ path, endpoint }).prefault({}),
-    signer: signerSchema({ path, endpoint }).prefault({}),
+    registries: registries.describe(
+      "Registries that may be asked; any other is refused. At least one, unless `aws` names accounts and regions.",
+    ),
+    aws: awsSchema({ path, endpoint, addresses }).prefault({}),
+    signer: signerSchema({ path }).prefault({}),
     mutation: z
       .strictObject({
         keepTag: z
@@ -378,6 +382,12 @@ export const schema = z
       when: areSound(["server", "admin"]),
     },
   )
+  .refine(({ registries: entries, aws }) => entries.length > 0 || opensRegistries(aws), {
+    path: ["registries"],
+    message:
+      "names no registry, and aws does not name accounts and regions whose registries could be asked",
+    when: areSound(["registries", "aws"]),
+  })
   .superRefine(
     ({ verification: { deadline }, registries: entries }, context) => {
       for (const [index, { requestTimeout }] of entries.entries()) {
@@ -395,3 +405,9 @@ export const schema = z
 
 export type Config = z.output<typeof schema>;
 export type RegistryConfig = Config["registries"][number];
+
+/** A registry of Amazon ECR that has no entry of its own, as one with nothing but a host would be. */
+export const withoutEntry = (host: string, { aws }: Pick<Config, "aws">): RegistryConfig => ({
+  ...registry.parse({ host, credentials: { aws: true } }),
+  allowedAddresses: aws.allowedAddresses,
+});

@@ -129,3 +129,49 @@ test("a registry that the configuration does not name is not asked", async () =>
   assert.equal(verdict.reason, "REGISTRY_NOT_ALLOWED");
   assert.deepEqual(setup.events, []);
 });
+
+test("a registry that is opened by its host alone is made at its first question, once, and named by its label", async () => {
+  await using registry = await startOlareg();
+  const subject = await pushImage({ registry, repository: "app", tag: "v1" });
+  const made: string[] = [];
+  await using setup = createTestClient({
+    target: registry,
+    open: (host) => {
+      made.push(host);
+      return host.endsWith(".ecr.test") ? { label: "ecr" } : undefined;
+    },
+  });
+  const { client, events } = setup;
+  const ask = (host: string) => client.subject({ registry: host, repository: "app" }, "v1", never);
+  assert.deepEqual([client.allows("a.ecr.test"), client.allows("elsewhere.test")], [true, false]);
+  made.length = 0;
+  for (const host of ["a.ecr.test", "b.ecr.test", "a.ecr.test"]) {
+    assert.deepEqual(await ask(host), subject);
+  }
+  assert.deepEqual(made, ["a.ecr.test", "b.ecr.test"]);
+  const refused = await ask("elsewhere.test");
+  assert.ok(isRefusal(refused));
+  assert.equal(refused.reason, "REGISTRY_NOT_ALLOWED");
+  assert.deepEqual(new Set(events.map(({ registry: label }) => label)), new Set(["ecr"]));
+});
+
+test("of a thousand registries that are opened those that were asked longest ago are closed, and opened again", async () => {
+  await using registry = await startOlareg();
+  const subject = await pushImage({ registry, repository: "app", tag: "v1" });
+  let made = 0;
+  await using setup = createTestClient({
+    target: registry,
+    open: () => {
+      made += 1;
+      return {};
+    },
+  });
+  const ask = (index: number) =>
+    setup.client.subject({ registry: `${index}.ecr.test`, repository: "app" }, "v1", never);
+  for (let index = 0; index < 1000; index += 1) assert.deepEqual(await ask(index), subject);
+  assert.equal(made, 1000);
+  assert.deepEqual(await ask(999), subject);
+  assert.equal(made, 1000);
+  assert.deepEqual(await ask(0), subject);
+  assert.equal(made, 1001);
+});

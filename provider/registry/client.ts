@@ -1,3 +1,4 @@
+import QuickLRU from "quick-lru";
 import { isDigest } from "../image/digest.ts";
 import { parseReference } from "../image/reference.ts";
 import { isRefusal, rejected, type Refusal } from "../verdict/verdict.ts";
@@ -14,6 +15,8 @@ import { readSubject } from "./subject.ts";
 
 export interface RegistryClientOptions {
   readonly registries: readonly RegistryOptions[];
+  /** Registries that the configuration names without listing them, by host. Pure: it may be asked of any text. */
+  readonly open?: (host: string) => RegistryOptions | undefined;
   readonly observe?: Observe;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -23,6 +26,9 @@ export interface RegistryClientOptions {
   readonly resolve?: Resolve;
 }
 
+/** Registries that are not listed and have connections; the one that was longest without a question is closed for another. */
+const MAX_OPENED = 256;
+
 const MANIFEST_TYPES = [...SUBJECT_TYPES.keys()].join(", ");
 
 /**
@@ -31,24 +37,35 @@ const MANIFEST_TYPES = [...SUBJECT_TYPES.keys()].join(", ");
  */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const { registries, now, wait = waitInTime, resolve, observe = () => {} } = options;
-  const known = new Map(
-    registries.map((registry) => {
-      const session = createSession({
-        registry,
-        observe,
-        now,
-        wait,
-        ...(resolve !== undefined && { resolve }),
-      });
-      const { blobHosts } = registry;
-      return [
-        registry.host,
-        { session, blobHosts, listSignatures: createReferrers({ session, now }) },
-      ];
-    }),
-  );
 
-  type Known = NonNullable<ReturnType<typeof known.get>>;
+  const create = (registry: RegistryOptions) => {
+    const { host, label = host, blobHosts } = registry;
+    const session = createSession({
+      registry,
+      observe,
+      now,
+      wait,
+      ...(resolve !== undefined && { resolve }),
+    });
+    return { session, label, blobHosts, listSignatures: createReferrers({ session, now }) };
+  };
+  type Known = ReturnType<typeof create>;
+
+  const known = new Map(registries.map((registry) => [registry.host, create(registry)]));
+  const opened = new QuickLRU<string, Known>({
+    maxSize: MAX_OPENED,
+    onEviction: (_, { session }) => void session.close(),
+  });
+
+  const find = (host: string): Known | undefined => {
+    const found = known.get(host) ?? opened.get(host);
+    if (found !== undefined) return found;
+    const registry = options.open?.(host);
+    if (registry === undefined) return undefined;
+    const made = create(registry);
+    opened.set(host, made);
+    return made;
+  };
 
   /** One call: the registry it is for, what became of it, and how long it took. */
   const call = async <T>(
@@ -57,7 +74,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     work: (registry: Known) => Promise<T | Refusal>,
     name?: string,
   ): Promise<T | Refusal> => {
-    const registry = known.get(from.registry);
+    const registry = find(from.registry);
     if (registry === undefined) {
       return rejected("REGISTRY_NOT_ALLOWED", "the configuration does not name this registry");
     }
@@ -71,12 +88,12 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       outcome = isRefusal(result) ? result.reason : "ok";
       return result;
     } finally {
-      observe({ registry: from.registry, operation, outcome, durationMs: now() - startedAt });
+      observe({ registry: registry.label, operation, outcome, durationMs: now() - startedAt });
     }
   };
 
   return {
-    allows: (registry) => known.has(registry),
+    allows: (host) => known.has(host) || opened.has(host) || options.open?.(host) !== undefined,
     subject: (from, name, signal) =>
       call(
         "subject",
@@ -124,7 +141,8 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
         return isRefusal(reply) ? reply : readContent(reply, descriptor);
       }),
     async close() {
-      await Promise.all([...known.values()].map(({ session }) => session.close()));
+      const all = [...known.values(), ...opened.values()];
+      await Promise.all(all.map(({ session }) => session.close()));
     },
   };
 }

@@ -5,6 +5,8 @@ import type { CredentialSource } from "./credentials.ts";
 export interface RegistryOptions {
   /** Host as images name it, `host[:port]`, in the spelling of normalised references: `docker.io`. */
   readonly host: string;
+  /** What it is called in {@link RegistryEvent}s; its host unless given. */
+  readonly label?: string;
   /** Where it answers, `https://host[:port]` without a path; `http://` only when the configuration says so. */
   readonly endpoint: string;
   /**
@@ -29,7 +31,7 @@ export interface RegistryOptions {
 
 /** What a client did, for metrics. One event for each call, however many requests it took, and one for each token. */
 export interface RegistryEvent {
-  /** Host of the configuration, so it may be a label. */
+  /** Host or label of the configuration, so it may be a label of metrics. */
   readonly registry: string;
   readonly operation: "subject" | "referrers" | "manifest" | "blob" | "token";
   /** `TIMEOUT` when the caller's signal ended it. */

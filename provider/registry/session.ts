@@ -47,7 +47,7 @@ const FULL = undecided("OVERLOADED", "too many requests to this registry wait al
 
 /** @throws TypeError for options that no configuration should have let through */
 export function createSession({ registry, observe, now, wait, resolve }: SessionOptions): Session {
-  const { host, tokenHosts, credentials: source, ca, requestTimeoutMs } = registry;
+  const { host, label = host, tokenHosts, credentials: source, ca, requestTimeoutMs } = registry;
   const endpoint = parseOrigin(registry.endpoint);
   if (endpoint === undefined) throw new TypeError("the endpoint of a registry is no origin");
   const closing = new AbortController();
@@ -67,7 +67,7 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
     closing: closing.signal,
     fetched: (outcome, durationMs) =>
       observe({
-        registry: host,
+        registry: label,
         operation: "token",
         outcome: outcome === "ok" ? outcome : outcome.reason,
         durationMs,

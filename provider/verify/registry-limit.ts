@@ -21,25 +21,27 @@ export type JudgeInTurn = (
 /**
  * Judges so many images of one registry at once, the others in their turn: of a thousand images at once some are decided
  * soon, instead of all of them late. Each registry has places of its own, so that one that hangs delays no other.
- * @param options of each registry; there is a limit for each configured registry and no other
+ * @param options of each registry
  */
 export function limitPerRegistry(judgeSubject: JudgeSubject, options: TurnOptions): JudgeInTurn {
-  const turns = new Map<string, TakeTurn>();
-  const turnsOf = (registry: string): TakeTurn => {
-    const take = turns.get(registry) ?? createTurns(options);
-    turns.set(registry, take);
-    return take;
-  };
+  // Of registries of which an image is being judged: who may ask thousands does not ask them all.
+  const places = new Map<string, { readonly take: TakeTurn; users: number }>();
   return async (ground, digest, subject, signal, dueAt) => {
-    const take = turnsOf(ground.key.reference.registry);
+    const { registry } = ground.key.reference;
+    const place = places.get(registry) ?? { take: createTurns(options), users: 0 };
+    places.set(registry, place);
+    place.users += 1;
     const work = async (): Promise<Judged> => await judgeSubject(ground, digest, subject, signal);
     try {
-      const judged = await take(work, { signal, dueAt });
+      const judged = await place.take(work, { signal, dueAt });
       return judged === "full" ? OVERLOADED : judged;
     } catch (error) {
       // The time was over before the turn came.
       if (signal.aborted) return ENDED;
       throw error;
+    } finally {
+      place.users -= 1;
+      if (place.users === 0) places.delete(registry);
     }
   };
 }

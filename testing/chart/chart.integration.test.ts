@@ -77,7 +77,12 @@ const REFUSED: readonly {
   {
     name: "no registry",
     values: { config: { registries: [] } },
-    says: /config\/registries.*minItems/,
+    says: /config names no registry that may be asked about images/,
+  },
+  {
+    name: "no registry, and every account",
+    values: { config: { registries: [], aws: { accounts: ["*"], regions: ["eu-central-1"] } } },
+    says: /config names no registry that may be asked about images/,
   },
   {
     name: "a duration without a unit",

@@ -14,6 +14,8 @@ export interface TestClientOptions extends Partial<RegistryOptions> {
   /** Default a clock that stands still. */
   readonly now?: () => number;
   readonly resolve?: RegistryClientOptions["resolve"];
+  /** What is opened by its host alone, by what differs from the one registry. */
+  readonly open?: (host: string) => Partial<RegistryOptions> | undefined;
 }
 
 export interface TestClient extends AsyncDisposable {
@@ -26,7 +28,7 @@ export interface TestClient extends AsyncDisposable {
 
 /** A client of one registry on loopback: anonymous and patient unless the options say otherwise. */
 export function createTestClient(options: TestClientOptions): TestClient {
-  const { target, now = () => 0, resolve, ...overrides } = options;
+  const { target, now = () => 0, resolve, open, ...overrides } = options;
   const events: RegistryEvent[] = [];
   const waits: number[] = [];
   const registry: RegistryOptions = {
@@ -51,6 +53,10 @@ export function createTestClient(options: TestClientOptions): TestClient {
       waits.push(ms);
     },
     ...(resolve !== undefined && { resolve }),
+    open: (host) => {
+      const opened = open?.(host);
+      return opened && { ...registry, host, ...opened };
+    },
   });
   return {
     client,
