@@ -221,6 +221,41 @@ const hostile = {
   Expect: "something",
   Upgrade: "h2c",
 };
+/** A request with members of any names beside its keys. */
+const withMembers = (members: string): string =>
+  `{"apiVersion":"externaldata.gatekeeper.sh/v1beta1","kind":"ProviderRequest","request":{"keys":["a"]${members}}}`;
+/** As many members as a body of 1 MiB holds. */
+const members = (name: (index: number) => string): string =>
+  Array.from({ length: 70_000 }, (_, index) => `,"${name(index)}":0`).join("");
+
+for (const { name, body, status } of [
+  { name: "T-51 names that are integers", body: withMembers(members(String)), status: 200 },
+  {
+    // Strings of up to seven digits carry their own value as their hash.
+    name: "T-51 integers that are multiples of a power of two",
+    body: withMembers(members((index) => String(index * 128))),
+    status: 200,
+  },
+  { name: "T-52 1 MiB of opening brackets", body: "[".repeat(MANY), status: 400 },
+  { name: "T-52 200,000 levels of objects", body: '{"a":'.repeat(200_000), status: 400 },
+  {
+    name: "T-52 500,000 levels that are closed again",
+    body: withMembers(`,"x":${"[".repeat(500_000)}${"]".repeat(500_000)}`),
+    status: 200,
+  },
+]) {
+  test(`${name} are ${status}, twenty times over, and the next request is answered`, async () => {
+    assert.ok(Buffer.byteLength(body) <= MANY);
+    // In time that is more than linear these would take minutes.
+    for (let count = 0; count < 20; count += 1) {
+      const answer = await caller.send(body);
+      assert.equal(answer.status, status);
+      if (status !== 200) assert.match(failureOf(answer) ?? "", /^BAD_REQUEST: /);
+    }
+    assert.equal((await caller.ask(["a"])).status, 200);
+  });
+}
+
 test("T-54 headers that frameworks trust change nothing", async () => {
   const plain = await caller.send(goBody(["a"]));
   const forged = await caller.send(goBody(["a"]), { headers: hostile });

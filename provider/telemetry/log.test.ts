@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rejected, undecided, type Verdict } from "../verdict/verdict.ts";
 import type { Decision } from "../verify/decision.ts";
-import { isDigest } from "../image/digest.ts";
+import { digestOf, isDigest } from "../image/digest.ts";
 import type { LogLevel } from "../lib/log-level.ts";
 import { createLog } from "./log.ts";
 
@@ -26,6 +26,7 @@ function collect(level: LogLevel = "info") {
 }
 
 const digest = `sha256:${"a".repeat(64)}`;
+const signature = digestOf("signature");
 assert.ok(isDigest(digest));
 const verified: Verdict = {
   kind: "verified",
@@ -36,6 +37,7 @@ const verified: Verdict = {
     policy: "default",
     statement: "s",
     level: "strict",
+    signature,
   },
 };
 const decision: Decision = { key: "r/x", verdict: verified, cache: "hit", durationMs: 1.23456 };
@@ -46,12 +48,13 @@ function timeless({ time, ...fields }: Readonly<Record<string, unknown>>) {
   return fields;
 }
 
-test("a decision is one line of the fields that it has", () => {
+test("T-71 a decision is one line of the fields that it has: what was judged, by which signature, under which policy and epoch", () => {
   const { log, lines } = collect();
   const whole: Decision = {
     ...decision,
     digest,
     policy: "prod",
+    epoch: "e1",
     level: "audit",
     registry: "r",
   };
@@ -70,7 +73,9 @@ test("a decision is one line of the fields that it has", () => {
       key: "r/x",
       outcome: "verified",
       digest,
+      signature,
       policy: "prod",
+      epoch: "e1",
       // The level of the line stands before the level that the key asked for.
       askedLevel: "audit",
       registry: "r",

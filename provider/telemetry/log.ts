@@ -218,13 +218,17 @@ function traits(error: unknown): Readonly<Record<string, unknown>> {
 
 /** Written by hand, because a line is made for every key of every request. */
 function decisionFields(decision: Decision): string {
-  const { key, verdict, digest, policy, level, registry, cache, durationMs } = decision;
+  const { key, verdict, digest, policy, epoch, level, registry, cache, durationMs } = decision;
   let text = `"msg":"decision","key":${quoteKey(key)},"outcome":"${verdict.kind}"`;
   if (verdict.kind === "rejected" || verdict.kind === "undecided") {
     text += `,"reason":"${verdict.reason}","sentence":${quote(verdict.sentence)}`;
   }
   if (digest !== undefined) text += `,"digest":"${digest}"`;
+  // What an image was admitted by can be told afterwards, and judged again, from what stands here.
+  const signature = verdict.kind === "verified" ? verdict.facts.signature : undefined;
+  if (signature !== undefined) text += `,"signature":"${signature}"`;
   if (policy !== undefined) text += `,"policy":${quote(policy)}`;
+  if (epoch !== undefined) text += `,"epoch":${quote(epoch)}`;
   if (level !== undefined) text += `,"askedLevel":"${level}"`;
   if (registry !== undefined) text += `,"registry":${quote(registry)}`;
   return `${text},"cache":"${cache}","durationMs":${milliseconds(durationMs)}`;

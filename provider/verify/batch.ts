@@ -61,7 +61,7 @@ const unparsed = (key: string, verdict: Verdict, durationMs: number): Decision =
 });
 
 function decisionOf({ key, isAllowed }: KnownKey, outcome: Outcome, durationMs: number): Decision {
-  const { verdict, digest, cache } = outcome;
+  const { verdict, digest, epoch, cache } = outcome;
   const { text, policy, level, reference } = key;
   // Names that nobody configured stay out of labels.
   const isUnknown = verdict.kind === "undecided" && verdict.reason === "UNKNOWN_POLICY";
@@ -71,6 +71,7 @@ function decisionOf({ key, isAllowed }: KnownKey, outcome: Outcome, durationMs: 
     cache,
     durationMs,
     ...(digest !== undefined && { digest }),
+    ...(epoch !== undefined && { epoch }),
     ...(!isUnknown && { policy }),
     ...(level !== undefined && { level }),
     ...(isAllowed && { registry: reference.registry }),

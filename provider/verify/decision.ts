@@ -11,6 +11,8 @@ export interface Decision {
   /** Digest that was judged, when it came so far. */
   readonly digest?: Digest;
   readonly policy?: string;
+  /** Hash of the trust policy and the stores that were in force. */
+  readonly epoch?: string;
   readonly level?: AskedLevel;
   /** Host, only when it is a configured one: it becomes a metric label. */
   readonly registry?: string;

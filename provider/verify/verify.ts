@@ -25,6 +25,8 @@ import type { Caller } from "./waiting.ts";
 export interface Outcome {
   readonly verdict: Verdict;
   readonly digest?: Digest;
+  /** Of the trust policy that it was reached under; where there is a digest. */
+  readonly epoch?: string;
   readonly cache: CacheUse;
 }
 
@@ -138,7 +140,8 @@ export function createVerify(options: VerifyOptions): Verify {
       if (!grounds.isInForce(known, ground)) return;
       onRefresh((await begin(known, ground, digest, undefined, NOBODY).result).kind);
     });
-    return verdict === undefined ? undefined : { verdict, digest, cache: "hit" };
+    const { epoch } = ground.snapshot;
+    return verdict === undefined ? undefined : { verdict, digest, epoch, cache: "hit" };
   }
 
   function peek(known: KnownKey): Outcome | undefined {
@@ -171,7 +174,8 @@ export function createVerify(options: VerifyOptions): Verify {
       const verdict = await result;
       // What was judged under a policy that is no longer in force answers nobody.
       if (grounds.isInForce(known, ground)) {
-        return { verdict, digest, cache: joined ? "joined" : "miss" };
+        const { epoch } = ground.snapshot;
+        return { verdict, digest, epoch, cache: joined ? "joined" : "miss" };
       }
     }
     return { verdict: UNSTEADY, cache: "miss" };
