@@ -1,5 +1,5 @@
 import { createClient } from "../kubernetes/client.ts";
-import { shakeHands } from "./cluster/handshake.ts";
+import { shakeHands } from "./handshake.ts";
 import { observe } from "./cluster/read.ts";
 import { clusterFindings } from "./cluster/rules.ts";
 import { error } from "./finding.ts";

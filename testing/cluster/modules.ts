@@ -11,6 +11,8 @@ export interface ToolFiles {
   readonly crds: readonly KubernetesObject[];
   /** Defaults of Gatekeeper's chart. */
   readonly chart: ChartValues;
+  /** Where that chart lies. */
+  readonly chartDirectory: string;
   /** kwok's stages, one YAML text: nodes become ready at once, Pods run at once, Jobs' Pods complete, deleted Pods go. */
   readonly stages: string;
 }
@@ -47,6 +49,7 @@ export async function readToolFiles(): Promise<ToolFiles> {
       await Promise.all(crds.map(async (name) => await read(join(chart, "crds", name))))
     ).flatMap(parseDocuments),
     chart: parse(await read(join(chart, "values.yaml"))) as ChartValues,
+    chartDirectory: chart,
     stages: (
       await Promise.all(STAGES.map(async (name) => await read(join(kwok, "kustomize/stage", name))))
     ).join("\n---\n"),

@@ -1,7 +1,7 @@
 import { connect } from "node:tls";
-import { errorCode } from "../../lib/error-code.ts";
-import type { Provider } from "./objects.ts";
-import type { Handshake } from "./observed.ts";
+import { errorCode } from "../lib/error-code.ts";
+import type { Provider } from "./cluster/objects.ts";
+import type { Handshake } from "./cluster/observed.ts";
 
 /** Milliseconds that a handshake may take; who cannot be reached from here is no finding. */
 const TIMEOUT_MS = 3000;
