@@ -49,6 +49,7 @@ const SINGLE_USE: readonly {
       "provider/signer/socket.ts",
       "provider/registry/http.ts",
       "provider/registry/address.ts",
+      "provider/kubernetes/issue.ts",
       "provider/http/server.ts",
       "provider/http/admin.ts",
       "provider/http/connections.ts",

@@ -8,8 +8,8 @@
  *   api.fault = () => "silent";            // every request from now on
  *   api.fault = undefined;
  *
- * Of the semantics it has versions and their conflicts, creation, replacement, and an apply that merges one level of `spec`;
- * what needs more is tested on the real one.
+ * Of the semantics it has versions and their conflicts, creation, replacement, and patches that merge one level of `spec` and
+ * `data`; what needs more is tested on the real one.
  */
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
@@ -82,6 +82,20 @@ const collectionOf = (path: string): string => path.slice(0, path.lastIndexOf("/
 const write = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 };
+
+/** RFC 7386 one level down: the members of `spec` and `data` are replaced, or removed by `null`. */
+function merged(before: StoredObject, sent: StoredObject): Partial<StoredObject> {
+  const members = ["spec", "data"].filter((member) => sent[member] !== undefined);
+  return Object.fromEntries(
+    members.map((member) => {
+      const all = { ...(before[member] as object), ...(sent[member] as object) };
+      return [
+        member,
+        Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)),
+      ];
+    }),
+  );
+}
 
 interface Watcher {
   readonly collection: string;
@@ -156,14 +170,14 @@ export async function startApiServer(): Promise<ApiServer> {
     } else if (method === "GET") {
       write(response, 200, before);
       return;
-    } else if (method === "PUT") {
+    } else if (method === "PATCH" || method === "PUT") {
       const known = sent.metadata?.resourceVersion;
       if (known !== undefined && known !== before.metadata?.resourceVersion) {
         write(response, 409, statusOf(409, "Conflict"));
-      } else write(response, 200, store(path, sent));
-    } else if (method === "PATCH") {
-      const spec = { ...(before["spec"] as object), ...(sent["spec"] as object) };
-      write(response, 200, store(path, { ...before, spec }));
+        return;
+      }
+      const after = method === "PUT" ? sent : { ...before, ...merged(before, sent) };
+      write(response, 200, store(path, after));
     } else {
       objects.delete(path);
       tellAll(path, "DELETED");

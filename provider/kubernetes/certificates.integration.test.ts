@@ -1,0 +1,348 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { test } from "node:test";
+import { createGatekeeperAuthority } from "../../testing/gatekeeper/certificates.ts";
+import { type ApiServer, startApiServer } from "../../testing/kubernetes/api-server.ts";
+import { certificatesOf } from "../lib/pem.ts";
+import {
+  type Certificates,
+  type CertificatesLimits,
+  type CertificatesOptions,
+  createCertificates,
+} from "./certificates.ts";
+import { createClient } from "./client.ts";
+import type { CertificatesEvent } from "./reconcile.ts";
+
+const [gatekeeper, renewed] = [
+  await createGatekeeperAuthority(),
+  await createGatekeeperAuthority(),
+];
+
+const OWN = "/api/v1/namespaces/gatekeeper-system/secrets/certificates";
+const WEBHOOK = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert";
+const PROVIDER = "/apis/externaldata.gatekeeper.sh/v1beta1/providers/notation";
+const DAY = 86_400_000;
+
+/** Short enough that nothing waits, long enough that a watch is what tells of changes. */
+const LIMITS: Partial<CertificatesLimits> = {
+  rereadEveryMs: 60_000,
+  spacingMs: 5,
+  firstPauseMs: 5,
+  longestPauseMs: 20,
+  deferenceMs: 10,
+};
+
+const encode = (text: string): string => Buffer.from(text).toString("base64");
+
+interface World extends AsyncDisposable {
+  readonly api: ApiServer;
+  readonly events: CertificatesEvent[];
+  start(options?: Partial<CertificatesOptions>): Promise<Certificates>;
+  /** PEM under a key of the provider's Secret. */
+  secret(key: string): string | undefined;
+  /** Subjects of the CAs in the Provider's bundle. */
+  trusted(): readonly string[];
+  /** How Gatekeeper reports: whether it goes by the Provider as it is. */
+  ingest(isIngested: boolean): void;
+}
+
+async function startWorld(): Promise<World> {
+  const parts = new AsyncDisposableStack();
+  const api = parts.use(await startApiServer());
+  const events: CertificatesEvent[] = [];
+  api.put(WEBHOOK, { data: { "ca.crt": encode(gatekeeper.ca), "ca.key": encode("never") } });
+  api.put(PROVIDER, { metadata: { generation: 2 }, spec: { url: "https://x", caBundle: "" } });
+  const secret: World["secret"] = (key) => {
+    const data = api.get(OWN)?.["data"] as Record<string, string> | undefined;
+    return data?.[key] === undefined ? undefined : Buffer.from(data[key], "base64").toString();
+  };
+  return {
+    api,
+    events,
+    async start(options = {}) {
+      const client = parts.use(await createClient({ kubeconfig: api.kubeconfig, timeoutMs: 500 }));
+      return parts.use(
+        createCertificates({
+          client,
+          secret: { namespace: "gatekeeper-system", name: "certificates" },
+          clientCA: {
+            namespace: "gatekeeper-system",
+            name: "gatekeeper-webhook-server-cert",
+            key: "ca.crt",
+          },
+          providers: ["notation"],
+          names: ["notation-provider.gatekeeper-system"],
+          authorityMs: 365 * DAY,
+          servingMs: 90 * DAY,
+          observe: (event) => events.push(event),
+          now: () => performance.now(),
+          wallNow: () => Date.now(),
+          random: () => 0.5,
+          ...options,
+          limits: { ...LIMITS, ...options.limits },
+        }),
+      );
+    },
+    secret,
+    trusted() {
+      const { caBundle } = { caBundle: "", ...(api.get(PROVIDER)?.["spec"] as object) };
+      return certificatesOf(Buffer.from(caBundle, "base64").toString()).map(
+        ({ subject }) => subject,
+      );
+    },
+    ingest(isIngested) {
+      const provider = api.get(PROVIDER) ?? {};
+      const byPod = [{ id: "webhook", active: true, observedGeneration: isIngested ? 2 : 1 }];
+      api.put(PROVIDER, { ...provider, status: { byPod } });
+    },
+    [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
+  };
+}
+
+/** For tests that would otherwise wait for ever for a state that never comes. */
+const BOUND = { timeout: 20_000 };
+
+/** Lets the event loop go round once. */
+const turn = async (): Promise<void> =>
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** Resolves when a condition holds; it is looked at as the loop turns. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turn();
+}
+
+const soon = () => AbortSignal.timeout(10_000);
+const subjectOf = (pem: string): string => new X509Certificate(pem).subject;
+const changes = ({ events }: World): readonly string[] =>
+  events.flatMap((event) => (event.kind === "changed" ? [event.change] : []));
+
+test(
+  "T-66 from nothing there is a CA that the Provider trusts, and a certificate of it to serve with",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    const certificates = await world.start();
+    await certificates.ready(soon());
+    await until(() => world.trusted().length === 1);
+    const { certificate, clientCA } = await certificates.source.read();
+    const [leaf] = certificatesOf(certificate);
+    const [authority] = certificatesOf(world.secret("ca.crt") ?? "");
+    assert.ok(leaf !== undefined && authority !== undefined && leaf.verify(authority.publicKey));
+    assert.equal(leaf.checkHost("notation-provider.gatekeeper-system") !== undefined, true);
+    assert.equal(leaf.ca, false);
+    assert.equal(clientCA, gatekeeper.ca);
+    assert.deepEqual(world.trusted(), [authority.subject]);
+    assert.ok(certificates.state().authorityEnds?.getTime() === authority.validToDate.getTime());
+  },
+);
+
+test("replicas that start at once make one CA", BOUND, async () => {
+  await using world = await startWorld();
+  const replicas = await Promise.all([world.start(), world.start(), world.start()]);
+  await Promise.all(replicas.map(async (replica) => await replica.ready(soon())));
+  const texts = await Promise.all(replicas.map(async ({ source }) => await source.read()));
+  assert.equal(new Set(texts.map(({ certificate }) => certificate)).size, 1);
+  assert.deepEqual(changes(world), ["begin"]);
+});
+
+test("a Provider that was edited by hand is repaired", BOUND, async () => {
+  await using world = await startWorld();
+  const certificates = await world.start();
+  await certificates.ready(soon());
+  await until(() => world.trusted().length === 1);
+  const right = world.trusted();
+  world.api.put(PROVIDER, { spec: { url: "https://x", caBundle: encode(gatekeeper.ca) } });
+  await until(() => world.trusted()[0] === right[0]);
+  assert.deepEqual(world.trusted(), right);
+  await until(() => world.events.some((event) => event.kind === "applied" && event.isRepair));
+});
+
+test(
+  "a Provider that comes late gets its bundle, and is named as missing until then",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    world.api.remove(PROVIDER);
+    const certificates = await world.start();
+    await certificates.ready(soon());
+    await until(() => certificates.state().problem === "provider_missing: notation");
+    world.api.put(PROVIDER, { spec: { url: "https://x", caBundle: "" } });
+    await until(() => world.trusted().length === 1);
+    await until(() => certificates.state().problem === undefined);
+  },
+);
+
+test(
+  "F-30 a Secret that is deleted leads to another CA, which takes over when Gatekeeper trusts it",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    world.ingest(true);
+    const [replica, other] = [await world.start(), await world.start()];
+    await replica.ready(soon());
+    await other.ready(soon());
+    await until(() => world.trusted().length === 1);
+    const [before] = world.trusted();
+    const served = (await replica.source.read()).certificate;
+
+    world.ingest(false);
+    world.api.remove(OWN);
+    await until(() => world.trusted().length === 2);
+    assert.equal(subjectOf(world.secret("ca.crt") ?? ""), before);
+    assert.equal((await replica.source.read()).certificate, served);
+
+    world.ingest(true);
+    await until(() => world.trusted()[0] !== before);
+    assert.deepEqual(world.trusted().length, 2);
+    assert.equal(world.trusted()[1], before);
+    for (const { source } of [replica, other]) {
+      while ((await source.read()).certificate === served) await turn();
+      assert.equal((await source.read()).certificate, world.secret("tls.crt"));
+    }
+    assert.deepEqual(changes(world), ["begin", "replace", "promote"]);
+  },
+);
+
+test("T-66 the CA before is dropped when its time is over", BOUND, async () => {
+  await using world = await startWorld();
+  world.ingest(true);
+  const certificates = await world.start({ limits: { overlapMs: 50 } });
+  await certificates.ready(soon());
+  await until(() => world.trusted().length === 1);
+  const [before] = world.trusted();
+  world.api.remove(OWN);
+  await until(() => changes(world).includes("retire"));
+  await until(() => world.trusted().length === 1);
+  assert.notEqual(world.trusted()[0], before);
+});
+
+const broken: readonly (readonly [string, Record<string, string>])[] = [
+  ["half a certificate", { "tls.crt": encode("-----BEGIN CERTIFICATE-----\nMIIB") }],
+  ["the key of another", { "tls.key": encode("-----BEGIN PRIVATE KEY-----\n") }],
+  ["a CA that did not sign the certificate", { "ca.crt": encode(gatekeeper.ca) }],
+];
+for (const [title, data] of broken) {
+  test(`a Secret with ${title} is restored from memory`, BOUND, async () => {
+    await using world = await startWorld();
+    const certificates = await world.start();
+    await certificates.ready(soon());
+    const right = world.secret("tls.crt");
+    const secret = world.api.get(OWN) ?? {};
+    world.api.put(OWN, { ...secret, data: { ...(secret["data"] as object), ...data } });
+    await until(() => changes(world).includes("restore"));
+    assert.equal(world.secret("tls.crt"), right);
+    assert.equal((await certificates.source.read()).certificate, right);
+  });
+}
+
+test("a write that comes too late gives way to the replica that was faster", BOUND, async () => {
+  await using world = await startWorld();
+  const first = await world.start();
+  await first.ready(soon());
+  const faster = world.api.get(OWN) ?? {};
+  world.api.remove(OWN);
+  await first[Symbol.asyncDispose]();
+  // The late one finds none, and when it writes there is one.
+  world.api.fault = ({ method, path }) => {
+    if (method === "POST" && path.endsWith("/secrets")) world.api.put(OWN, faster);
+    return undefined;
+  };
+  const late = await world.start();
+  await late.ready(soon());
+  assert.equal((await late.source.read()).certificate, (await first.source.read()).certificate);
+  assert.deepEqual(changes(world), ["begin"]);
+});
+
+test(
+  "F-42 a silent API server leaves the last good certificates in force, and is followed again when it answers",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    const certificates = await world.start({ limits: { rereadEveryMs: 20 } });
+    await certificates.ready(soon());
+    await until(() => certificates.state().lastGood !== undefined);
+    const good = await certificates.source.read();
+    world.api.fault = () => ({ status: 503, reason: "ServiceUnavailable" });
+    world.api.endWatches("reset");
+    await until(() => certificates.state().problem !== undefined);
+    assert.deepEqual(await certificates.source.read(), good);
+    world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+    world.api.fault = undefined;
+    await until(() => certificates.state().problem === undefined);
+    assert.deepEqual(await certificates.source.read(), { ...good, clientCA: renewed.ca });
+  },
+);
+
+test(
+  "T-66 Gatekeeper's CA is followed, and one that is gone or broken changes nothing",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    const certificates = await world.start();
+    await certificates.ready(soon());
+    const told: number[] = [];
+    using watching = certificates.source.watch(() => told.push(1));
+    assert.ok(watching);
+    for (const data of [{}, { "ca.crt": encode("no certificate") }]) {
+      world.api.put(WEBHOOK, { data });
+      await until(() => certificates.state().problem?.startsWith("client_ca_missing") ?? false);
+      assert.equal((await certificates.source.read()).clientCA, gatekeeper.ca);
+    }
+    world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+    await until(() => told.length > 0);
+    assert.equal((await certificates.source.read()).clientCA, renewed.ca);
+  },
+);
+
+for (const how of ["expired", "reset"] as const) {
+  test(`F-42 after watches that ended (${how}) a change is still seen`, BOUND, async () => {
+    await using world = await startWorld();
+    const certificates = await world.start();
+    await certificates.ready(soon());
+    await until(() => world.api.watches() === 3);
+    world.api.endWatches(how);
+    await until(() => world.api.watches() === 0);
+    await until(() => world.api.watches() === 3);
+    world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+    while ((await certificates.source.read()).clientCA !== renewed.ca) await turn();
+  });
+}
+
+test("F-42 a change that no watch tells of is seen at the next reading", BOUND, async () => {
+  await using world = await startWorld();
+  world.api.fault = ({ isWatch }) => (isWatch ? "silent" : undefined);
+  const certificates = await world.start({ limits: { rereadEveryMs: 20 } });
+  await certificates.ready(soon());
+  world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+  while ((await certificates.source.read()).clientCA !== renewed.ca) await turn();
+});
+
+test("F-42 a flood of events is answered with few readings", BOUND, async () => {
+  await using world = await startWorld();
+  const certificates = await world.start({ limits: { spacingMs: 50 } });
+  await certificates.ready(soon());
+  await until(() => world.api.watches() === 3 && certificates.state().lastGood !== undefined);
+  const before = world.api.asked.length;
+  const events = 5000;
+  world.api.flood(events);
+  world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+  while ((await certificates.source.read()).clientCA !== renewed.ca) await turn();
+  // Three requests a look; each event by itself would have been one.
+  assert.ok(world.api.asked.length - before < events / 100);
+});
+
+test(
+  "without an API server there is nothing to serve with, and the error says why",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    world.api.fault = () => ({ status: 403, reason: "Forbidden" });
+    const certificates = await world.start();
+    await until(() => certificates.state().problem !== undefined);
+    await assert.rejects(certificates.ready(AbortSignal.abort()), {
+      message: /^there are no certificates yet: \w+: Forbidden$/,
+    });
+  },
+);

@@ -1,0 +1,170 @@
+import { bundleOf, type Pair, type State } from "./state.ts";
+
+/** A Provider object of Gatekeeper, as far as it matters here. */
+export interface ProviderObject {
+  readonly name: string;
+  /** Its resourceVersion. */
+  readonly version: string;
+  /** `spec.caBundle` as it stands there. */
+  readonly bundle: string;
+  /** When the last certificate of the bundle ends, milliseconds since the epoch; 0 when there is none. */
+  readonly bundleEnds: number;
+  /** Whether every process of Gatekeeper that reports goes by the object as it is now. */
+  readonly isIngested: boolean;
+}
+
+/** The Secret as it was found. */
+export type FoundSecret =
+  /** @property forMs how long it has been missing */
+  | { readonly kind: "absent"; readonly forMs: number }
+  | { readonly kind: "broken"; readonly version: string }
+  | { readonly kind: "state"; readonly state: State; readonly version: string };
+
+export interface Observed {
+  readonly secret: FoundSecret;
+  /** Those that exist. They have to be read before the Secret is: see {@link plan}. */
+  readonly providers: readonly ProviderObject[];
+  /** What this replica served with last. */
+  readonly remembered: State | undefined;
+}
+
+export interface PlanSettings {
+  /** DNS names and IP addresses of the serving certificate. */
+  readonly names: readonly string[];
+  /** From 0 to 1, another one in each replica, so that not all of them renew at once. */
+  readonly jitter: number;
+  /**
+   * Milliseconds from the beginning of a CA's life after which it takes over although Gatekeeper was not seen to have ingested
+   * it: before 3.21 it does not say.
+   */
+  readonly patienceMs: number;
+  /** Milliseconds that a replica which remembers nothing leaves to one that does, when the Secret is gone. */
+  readonly deferenceMs: number;
+}
+
+/** A change of the Secret, each conditional on the version that it was planned for. */
+export type Write =
+  /** A CA and a serving certificate of its own, beside nothing. */
+  | { readonly kind: "begin"; readonly version: string | undefined }
+  /** What is remembered, over what was broken. */
+  | { readonly kind: "restore"; readonly state: State; readonly version: string }
+  /** What is remembered and a CA that follows it: to delete the Secret is how one asks for another CA. */
+  | { readonly kind: "replace"; readonly state: State }
+  /** Another serving certificate of the same CA. */
+  | {
+      readonly kind: "renew";
+      readonly state: State;
+      readonly version: string;
+      readonly names: readonly string[];
+    }
+  /** A CA that is to follow. */
+  | { readonly kind: "announce"; readonly state: State; readonly version: string }
+  /** The CA that follows takes over. */
+  | {
+      readonly kind: "promote";
+      readonly state: State;
+      readonly next: Pair;
+      readonly version: string;
+    }
+  /** The CA before is trusted no more. */
+  | { readonly kind: "retire"; readonly state: State; readonly version: string };
+
+export interface Plan {
+  readonly write?: Write;
+  /** Provider objects whose bundle is another than the state's. */
+  readonly repair: readonly ProviderObject[];
+  /** When to look again at the latest, milliseconds since the epoch. */
+  readonly againAt: number;
+}
+
+/**
+ * What to do next: one change of the Secret at most, and the Provider objects that differ from it as it stands.
+ *
+ * All replicas plan alike from the same Secret, and whoever writes first wins. A CA comes in three steps, so that at no time a
+ * certificate is shown that Gatekeeper does not trust: it is announced beside the one in force (`next`); when every Provider
+ * object names it and Gatekeeper goes by that, it signs, and the one before goes on being trusted (`former`); when all
+ * replicas have had the time to leave that one, it is dropped. Whoever reads the objects before the Secret, and applies bundles
+ * on condition of the version read, cannot put an old bundle over a newer one.
+ */
+export function plan(observed: Observed, now: number, settings: PlanSettings): Plan {
+  const { secret, providers, remembered } = observed;
+  if (secret.kind === "state") {
+    const { state } = secret;
+    const bundle = bundleOf(state);
+    const write = writeOf(secret, providers, now, settings);
+    return {
+      ...(write !== undefined && { write }),
+      repair: providers.filter((provider) => provider.bundle !== bundle),
+      againAt: nextLook(state, now, settings),
+    };
+  }
+  const none = { repair: [], againAt: Infinity };
+  if (secret.kind === "broken") {
+    const { version } = secret;
+    return remembered === undefined
+      ? { ...none, write: { kind: "begin", version } }
+      : { ...none, write: { kind: "restore", state: remembered, version } };
+  }
+  if (remembered !== undefined) return { ...none, write: { kind: "replace", state: remembered } };
+  const left = settings.deferenceMs - secret.forMs;
+  const isTrusted = providers.some(({ bundleEnds }) => bundleEnds > now);
+  return isTrusted && left > 0
+    ? { ...none, againAt: now + left }
+    : { ...none, write: { kind: "begin", version: undefined } };
+}
+
+function writeOf(
+  { state, version }: FoundSecret & { readonly kind: "state" },
+  providers: readonly ProviderObject[],
+  now: number,
+  settings: PlanSettings,
+): Write | undefined {
+  const { authority, serving, next, former } = state;
+  if (next !== undefined && canTakeOver(state, next, providers, now, settings)) {
+    return { kind: "promote", state, next, version };
+  }
+  // With an end in the past there is nothing left to preserve.
+  if (authority.ends <= now) return { kind: "begin", version };
+  const missing = settings.names.filter((name) => !serving.names.includes(name));
+  // While replicas of two configurations run side by side, each name of either stays.
+  const names = missing.length === 0 ? settings.names : [...serving.names, ...missing];
+  // No certificate outlives its CA: a renewed one that ends with it would be due again at once.
+  const isDue = dueAt(serving, settings) <= now && serving.ends < authority.ends;
+  if (missing.length > 0 || isDue) return { kind: "renew", state, version, names };
+  if (former !== undefined && former.until <= now) return { kind: "retire", state, version };
+  // One change of CA after the other, so that the bundle never grows.
+  return next === undefined && former === undefined && dueAt(authority, settings) <= now
+    ? { kind: "announce", state, version }
+    : undefined;
+}
+
+function canTakeOver(
+  state: State,
+  next: Pair,
+  providers: readonly ProviderObject[],
+  now: number,
+  { patienceMs }: PlanSettings,
+): boolean {
+  if (state.authority.ends <= now) return true;
+  const bundle = bundleOf(state);
+  const isPatienceOver = now - next.begins >= patienceMs;
+  return providers.every(
+    (provider) => provider.bundle === bundle && (provider.isIngested || isPatienceOver),
+  );
+}
+
+/** After two thirds of a certificate's life, or a little later. */
+const dueAt = ({ begins, ends }: Pair, { jitter }: PlanSettings): number =>
+  begins + (ends - begins) * (2 / 3 + jitter / 12);
+
+function nextLook(state: State, now: number, settings: PlanSettings): number {
+  const { authority, serving, next, former } = state;
+  const times = [
+    dueAt(serving, settings),
+    dueAt(authority, settings),
+    authority.ends,
+    (next?.begins ?? 0) + settings.patienceMs,
+    former?.until ?? 0,
+  ];
+  return Math.min(...times.filter((time) => time > now));
+}

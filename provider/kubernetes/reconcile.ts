@@ -1,0 +1,135 @@
+import { carryOut, type Lives } from "./carry-out.ts";
+import { ApiFailure, type Failure, type Objects, type Places } from "./objects.ts";
+import { plan, type PlanSettings, type ProviderObject, type Write } from "./plan.ts";
+import { bundleOf, type State } from "./state.ts";
+
+/** What was done in the cluster, or could not be. */
+export type CertificatesEvent =
+  /** @property state as it is now */
+  | { readonly kind: "changed"; readonly change: Write["kind"]; readonly state: State }
+  /** @property isRepair whether somebody else had changed it, or it follows a change of ours */
+  | { readonly kind: "applied"; readonly provider: string; readonly isRepair: boolean }
+  | { readonly kind: "failed"; readonly failure: Failure; readonly problem: string };
+
+export interface ReconcilerOptions {
+  readonly objects: Objects;
+  readonly places: Pick<Places, "providers">;
+  readonly lives: Lives;
+  readonly settings: PlanSettings;
+  /** Milliseconds since the epoch. */
+  readonly wallNow: () => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly observe: (event: CertificatesEvent) => void;
+}
+
+/** What a look at the cluster came to. */
+export interface Outcome {
+  readonly failures: readonly { readonly failure: Failure; readonly problem: string }[];
+  /** When to look again at the latest, milliseconds since the epoch; undefined when a pass was not the last one. */
+  readonly againAt: number;
+}
+
+export interface Reconciler {
+  /** Brings the cluster to what it should be. Never rejects. */
+  pass(signal: AbortSignal): Promise<Outcome>;
+  /** What the replica serves with: the last good state, and the last good client CA. */
+  readonly current: () => { readonly state?: State; readonly clientCA?: string };
+}
+
+/** Changes that one pass makes at most; what is left comes with the next. */
+const MAX_WRITES = 4;
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { objects, places, lives, settings, wallNow, now, observe } = options;
+  let remembered: State | undefined;
+  let clientCA: string | undefined;
+  let absentSince: number | undefined;
+  /** Bundles as they were right, by Provider. */
+  const seen = new Map<string, string>();
+
+  const look = async (signal: AbortSignal) => {
+    // In this order: whoever applies a bundle on condition of the version of the object then knows a Secret that is no older.
+    const providers = await objects.readProviders(signal);
+    const found = await objects.readSecret(signal);
+    absentSince = found === undefined ? (absentSince ?? now()) : undefined;
+    const secret = found ?? { kind: "absent" as const, forMs: now() - (absentSince ?? now()) };
+    if (secret.kind === "state") remembered = secret.state;
+    return { secret, providers, remembered };
+  };
+
+  const apply = async (
+    {
+      repair,
+      providers,
+    }: { repair: readonly ProviderObject[]; providers: readonly ProviderObject[] },
+    bundle: string,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    for (const provider of repair) {
+      if (!(await objects.applyBundle(provider, bundle, signal))) continue;
+      const isRepair = seen.get(provider.name) === bundle;
+      observe({ kind: "applied", provider: provider.name, isRepair });
+    }
+    for (const { name } of providers) seen.set(name, bundle);
+  };
+
+  /** @returns when to look again, or undefined when a change was made, or lost to another replica */
+  const step = async (signal: AbortSignal): Promise<number | undefined> => {
+    const observed = await look(signal);
+    const { write, repair, againAt } = plan(observed, wallNow(), settings);
+    const { secret, providers } = observed;
+    if (secret.kind === "state") await apply({ repair, providers }, bundleOf(secret.state), signal);
+    if (write === undefined) {
+      const missing = places.providers.filter(
+        (name) => !providers.some((each) => each.name === name),
+      );
+      if (missing.length > 0) throw new ApiFailure("provider_missing", missing.join(", "));
+      return againAt;
+    }
+    const state = await carryOut(write, wallNow(), settings.names, lives);
+    const version = "version" in write ? write.version : undefined;
+    if (await objects.writeSecret(state, version, signal)) {
+      remembered = state;
+      observe({ kind: "changed", change: write.kind, state });
+    }
+    return undefined;
+  };
+
+  const attempt = async <T>(work: () => Promise<T>): Promise<T | ApiFailure> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      observe({ kind: "failed", failure: error.failure, problem: error.message });
+      return error;
+    }
+  };
+
+  const steps = async (signal: AbortSignal): Promise<number> => {
+    for (let writes = 0; writes < MAX_WRITES; writes += 1) {
+      const againAt = await step(signal);
+      if (againAt !== undefined) return againAt;
+    }
+    return wallNow();
+  };
+
+  return {
+    async pass(signal) {
+      const [ca, againAt] = await Promise.all([
+        attempt(async () => await objects.readClientCA(signal)),
+        attempt(async () => await steps(signal)),
+      ]);
+      if (!(ca instanceof ApiFailure)) clientCA = ca;
+      const failed = [ca, againAt].filter((each) => each instanceof ApiFailure);
+      return {
+        failures: failed.map(({ failure, message }) => ({ failure, problem: message })),
+        againAt: againAt instanceof ApiFailure ? wallNow() : againAt,
+      };
+    },
+    current: () => ({
+      ...(remembered !== undefined && { state: remembered }),
+      ...(clientCA !== undefined && { clientCA }),
+    }),
+  };
+}

@@ -1,0 +1,136 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+
+/** A certificate and its key (PKCS #8), PEM. Times are milliseconds since the epoch. */
+export interface Pair {
+  readonly certificate: string;
+  readonly key: string;
+  readonly begins: number;
+  readonly ends: number;
+}
+
+/** A pair that the server shows. */
+export interface ServingPair extends Pair {
+  /** DNS names and IP addresses, sorted. */
+  readonly names: readonly string[];
+}
+
+/** What the provider keeps in its Secret, for all replicas. */
+export interface State {
+  /** The CA that signed {@link serving}. */
+  readonly authority: Pair;
+  readonly serving: ServingPair;
+  /** The CA that takes over once Gatekeeper trusts it. */
+  readonly next?: Pair;
+  /** The CA before, which Gatekeeper goes on trusting until every replica has left it. */
+  readonly former?: { readonly certificate: string; readonly until: number };
+}
+
+/** `data` of a Secret: base64 by key. A key that is `null` is to be removed. */
+export type SecretData = Readonly<Record<string, string | null>>;
+
+const KEYS = {
+  authority: ["ca.crt", "ca.key"],
+  serving: ["tls.crt", "tls.key"],
+  next: ["next-ca.crt", "next-ca.key"],
+} as const;
+const FORMER = "former-ca.crt";
+/** RFC 3339. */
+const FORMER_UNTIL = "former-ca.until";
+
+/** CAs that Gatekeeper is to trust, as a Provider object has them: base64 of PEM. */
+export function bundleOf({ authority, next, former }: State): string {
+  const certificates = [authority.certificate, next?.certificate, former?.certificate];
+  return encode(certificates.filter((pem) => pem !== undefined).join(""));
+}
+
+/** The data that says the whole state: what it has not is removed. */
+export function writeState({ authority, serving, next, former }: State): SecretData {
+  return {
+    ...pairData(KEYS.authority, authority),
+    ...pairData(KEYS.serving, serving),
+    ...pairData(KEYS.next, next),
+    [FORMER]: former === undefined ? null : encode(former.certificate),
+    [FORMER_UNTIL]: former === undefined ? null : encode(new Date(former.until).toISOString()),
+  };
+}
+
+/**
+ * Reads a state. What somebody broke by hand is none: a certificate without its key, a serving certificate that the CA did
+ * not sign, a CA that may not sign.
+ */
+export function readState(data: Readonly<Record<string, string>>): State | undefined {
+  const authority = readAuthority(data, KEYS.authority);
+  const serving = readPair(data, KEYS.serving);
+  const next = readAuthority(data, KEYS.next);
+  const former = readFormer(data);
+  if (authority === undefined || serving === undefined) return undefined;
+  if (!new X509Certificate(serving.certificate).verify(publicKeyOf(authority))) return undefined;
+  if (next === undefined && KEYS.next.some((key) => data[key] !== undefined)) return undefined;
+  return {
+    authority,
+    serving: { ...serving, names: namesOf(serving) },
+    ...(next !== undefined && { next }),
+    ...(former !== undefined && { former }),
+  };
+}
+
+/** Names in the one order in which they are compared. */
+export const sortedNames = (names: readonly string[]): readonly string[] => [...names].toSorted();
+
+const encode = (text: string): string => Buffer.from(text).toString("base64");
+const decode = (text: string): string => Buffer.from(text, "base64").toString("utf8");
+
+const pairData = ([certificate, key]: readonly [string, string], pair?: Pair): SecretData => ({
+  [certificate]: pair === undefined ? null : encode(pair.certificate),
+  [key]: pair === undefined ? null : encode(pair.key),
+});
+
+function readPair(
+  data: Readonly<Record<string, string>>,
+  [certificateKey, keyKey]: readonly [string, string],
+): Pair | undefined {
+  const [certificate = "", key = ""] = [data[certificateKey], data[keyKey]].map((text) =>
+    text === undefined ? "" : decode(text),
+  );
+  try {
+    const parsed = new X509Certificate(certificate);
+    if (!parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
+    return {
+      certificate,
+      key,
+      begins: parsed.validFromDate.getTime(),
+      ends: parsed.validToDate.getTime(),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function readAuthority(
+  data: Readonly<Record<string, string>>,
+  keys: readonly [string, string],
+): Pair | undefined {
+  const pair = readPair(data, keys);
+  return pair !== undefined && new X509Certificate(pair.certificate).ca ? pair : undefined;
+}
+
+function readFormer(data: Readonly<Record<string, string>>): State["former"] {
+  const certificate = decode(data[FORMER] ?? "");
+  const until = Date.parse(decode(data[FORMER_UNTIL] ?? ""));
+  try {
+    return new X509Certificate(certificate).ca && !Number.isNaN(until)
+      ? { certificate, until }
+      : undefined;
+  } catch {
+    // Only the grace of a CA that is leaving is lost.
+    return undefined;
+  }
+}
+
+const publicKeyOf = ({ certificate }: Pair) => new X509Certificate(certificate).publicKey;
+
+/** `DNS:a, DNS:b, IP Address:127.0.0.1` */
+function namesOf({ certificate }: Pair): readonly string[] {
+  const text = new X509Certificate(certificate).subjectAltName ?? "";
+  return sortedNames(text.split(", ").map((name) => name.replace(/^[A-Za-z ]+:/, "")));
+}
