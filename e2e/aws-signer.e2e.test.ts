@@ -24,7 +24,6 @@ suite("AWS Signer in trouble", () => {
   after(async () => await world[Symbol.asyncDispose]());
 
   const TROUBLES: readonly {
-    readonly id: string;
     readonly what: string;
     readonly begin: () => Promise<void> | void;
     readonly end?: () => Promise<void> | void;
@@ -33,7 +32,6 @@ suite("AWS Signer in trouble", () => {
     readonly says: RegExp;
   }[] = [
     {
-      id: "T-67",
       what: "is down",
       begin: async () => await world.aws.down(),
       end: async () => await world.aws.up(),
@@ -41,28 +39,24 @@ suite("AWS Signer in trouble", () => {
       says: /AWS Signer cannot be reached/,
     },
     {
-      id: "T-67",
       what: "says nothing",
       begin: () => world.aws.on(OPERATION, silent()),
       code: "REVOCATION_UNKNOWN",
       says: /AWS Signer did not answer/,
     },
     {
-      id: "F-13",
       what: "throttles",
       begin: () => world.aws.on(OPERATION, throttled()),
       code: "REVOCATION_UNKNOWN",
       says: /TooManyRequestsException/,
     },
     {
-      id: "F-13",
       what: "fails",
       begin: () => world.aws.on(OPERATION, internal()),
       code: "REVOCATION_UNKNOWN",
       says: /InternalServiceErrorException/,
     },
     {
-      id: "F-13",
       what: "denies access",
       begin: () => world.aws.deny("signer:GetRevocationStatus"),
       end: () => world.aws.allow("signer:GetRevocationStatus"),
@@ -70,8 +64,8 @@ suite("AWS Signer in trouble", () => {
       says: /signer:GetRevocationStatus/,
     },
   ];
-  for (const { id, what, begin, end, code, says } of TROUBLES) {
-    test(`${id} an AWS Signer that ${what}: refused under strict, a warning under permissive and audit, and right again when it is over`, async () => {
+  for (const { what, begin, end, code, says } of TROUBLES) {
+    test(`T-67 F-13 an AWS Signer that ${what}: refused under strict, a warning under permissive and audit, and right again when it is over`, async () => {
       const { cluster, aws } = world;
       const create = async (level: (typeof LEVELS)[number], image: string) =>
         await cluster.api.create(pod({ namespace: namespaces[level], image }));

@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test, type TestContext } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { installAmazonPlugin } from "../testing/aws/amazon-plugin.ts";
 import {
   createSigningAuthority,
   profileArn,
   profileVersionArn,
   type SignedEnvelope,
 } from "../testing/aws/envelopes.ts";
+import { startProxy } from "../testing/aws/proxy.ts";
 import { createSigner, type Signer } from "../testing/aws/signer.ts";
 import { startAws, type Aws } from "../testing/aws/wire.ts";
 import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
@@ -24,6 +26,12 @@ interface Item {
   readonly value?: { readonly signer: { readonly identity: string; readonly job: string } };
 }
 
+/** What the configuration says of AWS Signer. */
+interface Settings {
+  readonly endpoint: string;
+  readonly plugin?: string;
+}
+
 const ask = async (
   provider: RunningProvider,
   key: string,
@@ -31,6 +39,8 @@ const ask = async (
   const { items, systemError } = (await provider.caller().ask([key])).response.response;
   return { ...(items[0] as Item | undefined), ...(systemError && { systemError }) };
 };
+
+const PRINCIPAL = "arn:aws:iam::111122223333:user/provider";
 
 suite("the service with AWS Signer", () => {
   let registry: Olareg;
@@ -49,10 +59,14 @@ suite("the service with AWS Signer", () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const start = async (t: TestContext): Promise<RunningProvider> => {
+  const start = async (
+    t: TestContext,
+    settingsFor: () => Promise<Settings> = async () => ({ endpoint: aws.url }),
+  ): Promise<RunningProvider> => {
     signer = createSigner();
     aws = await startAws({ services: [signer.service] });
     t.after(() => aws[Symbol.asyncDispose]());
+    const { endpoint, ...plugin } = await settingsFor();
     const trust = await mkdtemp(join(directory, "trust-"));
     writeTrust(trust, {
       statements: [
@@ -67,12 +81,16 @@ suite("the service with AWS Signer", () => {
       trust,
       registries: [{ host: registry.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] }],
       overrides: {
-        server: { drainDelay: "0ms" },
+        // A plugin that is a Node program takes its time on a busy machine.
+        server: { drainDelay: "0ms", deadline: "25s" },
+        verification: { deadline: "30s" },
         // For the region of the signatures alone.
-        aws: { endpoints: [{ service: "signer", region: "us-east-1", url: aws.url }] },
+        aws: { endpoints: [{ service: "signer", region: "us-east-1", url: endpoint }] },
         signer: {
+          timeout: "10s",
           launcher: new URL("../tools/bin/signer-launcher", import.meta.url).pathname,
           revocationInterval: "1s",
+          ...plugin,
         },
       },
       environment: {
@@ -140,5 +158,42 @@ suite("the service with AWS Signer", () => {
     );
     const all = [systemError, ready, metrics, ...provider.log].join("\n");
     assert.equal(all.includes(aws.credentials.secretAccessKey), false);
+  });
+
+  /** AWS's own plugin puts something before the host of its endpoint, so a script before it leads it to the double. */
+  const amazonPlugin = async (t: TestContext) => {
+    const proxy = await startProxy(aws.url);
+    t.after(() => proxy[Symbol.asyncDispose]());
+    const home = await mkdtemp(join(directory, "plugin-"));
+    const plugin = installAmazonPlugin(home, { HTTP_PROXY: proxy.url });
+    // The provider itself asks again at the address as it is.
+    const endpoint = aws.url.replace("127.0.0.1", "localhost");
+    return { proxy, settings: { endpoint, plugin } };
+  };
+
+  test("a plugin that is a program of its own verifies in the region of the signature, with the provider's credentials", async (t) => {
+    const hosts: (readonly string[])[] = [];
+    const provider = await start(t, async () => {
+      const { proxy, settings } = await amazonPlugin(t);
+      hosts.push(proxy.hosts);
+      return settings;
+    });
+    const { key, signed } = await push();
+    assert.equal((await ask(provider, key)).value?.signer.job, signed.job);
+    const [first] = aws.requests;
+    assert.deepEqual([first?.region, first?.principal], ["us-east-1", PRINCIPAL]);
+    assert.deepEqual(hosts, [[`verification.localhost:${new URL(aws.url).port}`]]);
+    assert.equal(JSON.stringify(provider.log).includes(aws.credentials.secretAccessKey), false);
+  });
+
+  test("F-13 a plugin that is a program of its own says why AWS Signer cannot be asked, and that a job is revoked", async (t) => {
+    const provider = await start(t, async () => (await amazonPlugin(t)).settings);
+    const { key, signed } = await push();
+    aws.deny("signer:GetRevocationStatus");
+    const { systemError = "" } = await ask(provider, key);
+    assert.ok(systemError.startsWith(`${key}: SIGNER_DENIED: `), systemError);
+    aws.allow("signer:GetRevocationStatus");
+    signer.revokeJob(signed.job);
+    assert.match((await ask(provider, key)).error ?? "", /^REVOKED: /);
   });
 });

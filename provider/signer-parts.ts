@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { endpointOf, type Aws } from "./aws/aws.ts";
 import { isFailure } from "./aws/failure.ts";
 import type { Config } from "./config/schema.ts";
+import type { Claims } from "./evidence/evidence.ts";
 import { now } from "./lib/clock.ts";
 import { realTime } from "./lib/deadline.ts";
+import type { CommandOptions } from "./notation/command.ts";
 import { createAsk, type Ask, type SignerEvent } from "./signer/ask.ts";
 import { createSignerClients } from "./signer/client.ts";
 import { layOutPlugin } from "./signer/install.ts";
+import { pluginEnvironmentOf } from "./signer/plugin-environment.ts";
 import { SIGNER_PLUGIN } from "./signer/plugin.ts";
 import { createSignerPlugin, type SignerPlugin } from "./signer/socket.ts";
 import { createRevocationWatch, type RevocationWatch } from "./signer/watch.ts";
-
-/** What a plugin of AWS's own gets besides its credentials: one attempt, and no question to the machine. */
-const PLUGIN_ENVIRONMENT = { AWS_MAX_ATTEMPTS: "1", AWS_EC2_METADATA_DISABLED: "true" } as const;
 
 /** Questions to AWS Signer at once in a region, and those that may wait. */
 const SIGNER_CONCURRENCY = 32;
@@ -31,7 +31,7 @@ export interface SignerParts {
   /** The built-in plugin; undefined for AWS's own. */
   readonly plugin: SignerPlugin | undefined;
   /** For AWS's own plugin. */
-  readonly environment: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  readonly environment: CommandOptions["pluginEnvironment"];
   readonly ask: Ask;
 }
 
@@ -79,10 +79,15 @@ export async function createSigner(options: SignerPartsOptions): Promise<SignerP
   const pluginDirectory = join(directory, "libexec");
   if (signer.plugin !== "builtin") {
     layOutPlugin(pluginDirectory, signer.plugin);
-    const environment = async (): Promise<Readonly<Record<string, string>>> => {
+    const environment = async (claims: Claims): Promise<Readonly<Record<string, string>>> => {
       const { accessKeyId, secretAccessKey, sessionToken } = await aws.credentials.provide();
       return {
-        ...PLUGIN_ENVIRONMENT,
+        ...pluginEnvironmentOf(claims, {
+          endpoint: endpointOf(endpoints, "signer"),
+          fips,
+          dualStack,
+          ...(ca !== undefined && { ca }),
+        }),
         AWS_ACCESS_KEY_ID: accessKeyId,
         AWS_SECRET_ACCESS_KEY: secretAccessKey,
         ...(sessionToken !== undefined && { AWS_SESSION_TOKEN: sessionToken }),

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { Claims } from "../evidence/evidence.ts";
 import type { Question } from "./judgement.ts";
 import type { Command } from "./run.ts";
 
@@ -10,8 +11,9 @@ export interface CommandOptions {
   readonly pluginDirectory?: string;
   /** `--plugin-config` of runs with a plugin: from the configuration, never from a key. */
   readonly pluginConfig: readonly (readonly [name: string, value: string])[];
-  /** More environment for runs with a plugin, asked for before each: credentials. A rejection ends the run. */
-  readonly pluginEnvironment?: () => Promise<Readonly<Record<string, string>>>;
+  /** More environment for a run with a plugin, asked for before each: credentials, and where to ask. A rejection ends the run. */
+  readonly pluginEnvironment?:
+    ((claims: Claims) => Promise<Readonly<Record<string, string>>>) | undefined;
 }
 
 /** Where one run finds what it needs; absolute paths. */
@@ -55,7 +57,7 @@ export async function commandOf(
     ],
     cwd: layout,
     env: {
-      ...(isPluginNamed && (await pluginEnvironment?.())),
+      ...(isPluginNamed && (await pluginEnvironment?.(envelope.claims))),
       ...(isPluginNamed && runEnvironment),
       ...(isPluginNamed &&
         pluginDirectory !== undefined && { NOTATION_LIBEXEC: resolve(pluginDirectory) }),

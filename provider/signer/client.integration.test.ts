@@ -165,6 +165,16 @@ test("F-13 a Signer that throttles or fails once is asked once more", async (t) 
   assert.equal(aws.count(OPERATION), 6);
 });
 
+for (const hours of [-24 * 365, -1, 1, 24 * 365]) {
+  test(`F-32 a clock that is wrong by ${hours} hours costs one more attempt, by AWS's own time`, async (t) => {
+    const { aws, say } = await fixture(t, {}, { now: () => Date.now() - hours * 3_600_000 });
+    assert.equal(await say(), "notRevoked");
+    assert.equal(aws.count(OPERATION), 2);
+    assert.equal(await say(), "notRevoked");
+    assert.equal(aws.count(OPERATION), 3);
+  });
+}
+
 test("T-67 a Signer that is silent is given up in its time, and its connection with it", async (t) => {
   const { aws, say } = await fixture(t, { timeoutMs: 50 });
   aws.on(OPERATION, silent());

@@ -1,18 +1,18 @@
 // What AWS Signer's plugin is to Notation, whoever made it: the built-in one behind its launcher, the same as a program of its own,
-// and AWS's where NOTATION_SIGNER_PLUGIN is its path. Notation is the real one.
+// one that stands for AWS's, and AWS's itself where NOTATION_SIGNER_PLUGIN is its path. Notation is the real one.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { installAmazonPlugin } from "../../testing/aws/amazon-plugin.ts";
 import {
   createSigningAuthority,
   profileArn,
   profileVersionArn,
   type SignedEnvelope,
 } from "../../testing/aws/envelopes.ts";
+import { startProxy } from "../../testing/aws/proxy.ts";
 import { createSigner, type Signer } from "../../testing/aws/signer.ts";
 import {
   body,
@@ -131,53 +131,35 @@ process.exitCode = code;`;
 };
 
 /** Puts `verification.` before any host, which has no address then; so it gets to the double through a proxy. */
-const amazon = (program: string): Implementation => ({
-  name: "AWS's plugin",
-  levels: LEVELS,
-  async install(t, aws) {
-    const HTTP_PROXY = await startProxy(t, aws.url);
+const amazon = (
+  name: string,
+  levels: readonly AskedLevel[],
+  programIn: (directory: string) => string,
+): Implementation => ({
+  name,
+  levels,
+  async install(t, aws, directory) {
+    const proxy = await startProxy(aws.url);
+    t.after(() => proxy[Symbol.asyncDispose]());
     return {
-      program,
+      program: programIn(directory),
       config: [
         ["aws-region", "us-east-1"],
         ["aws-signer-endpoint-url", "http://signer.test"],
       ],
-      environment: () => Promise.resolve({ ...credentialsOf(aws), HTTP_PROXY }),
+      environment: () => Promise.resolve({ ...credentialsOf(aws), HTTP_PROXY: proxy.url }),
     };
   },
 });
 
-/** Hands every request on to one server, with the headers that were signed. */
-async function startProxy(t: TestContext, to: string): Promise<string> {
-  const server = createServer((request, response) => {
-    const { pathname, search } = new URL(request.url ?? "", to);
-    const { method, headers } = request;
-    const onward = httpRequest(new URL(`${pathname}${search}`, to), {
-      method,
-      headers,
-      agent: false,
-    });
-    onward.on("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    onward.on("error", () => request.socket.destroy());
-    response.on("close", () => onward.destroy());
-    request.pipe(onward);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const bound = server.address();
-  assert.ok(typeof bound === "object" && bound !== null);
-  return `http://127.0.0.1:${bound.port}`;
-}
-
 const given = process.env["NOTATION_SIGNER_PLUGIN"];
-const IMPLEMENTATIONS = [builtIn(), standalone, ...(given === undefined ? [] : [amazon(given)])];
+const IMPLEMENTATIONS = [
+  builtIn(),
+  standalone,
+  // Each run starts Node twice.
+  amazon("a program with the manners of AWS's plugin", ["strict"], installAmazonPlugin),
+  ...(given === undefined ? [] : [amazon("AWS's plugin", LEVELS, () => given)]),
+];
 
 const subject: Descriptor = {
   mediaType: "application/vnd.oci.image.manifest.v1+json",

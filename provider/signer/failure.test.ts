@@ -60,6 +60,18 @@ const cases: readonly {
     sentence: "AWS Signer answered ValidationException: words",
   },
   {
+    name: "F-32 a clock that is wrong",
+    error: sdkError("InvalidSignatureException", status(403), "Signature expired: 1 is now"),
+    want: ["SIGNER_DENIED", true, false],
+    sentence: "AWS Signer answered InvalidSignatureException: Signature expired: 1 is now",
+  },
+  {
+    name: "a wrong signature",
+    error: sdkError("InvalidSignatureException", status(403), "The request signature"),
+    want: ["SIGNER_DENIED", false, false],
+    sentence: "AWS Signer answered InvalidSignatureException: The request signature",
+  },
+  {
     name: "a name of an access key",
     error: sdkError("ValidationException", status(400), "key AKIAIOSFODNN7EXAMPLE\nis bad"),
     want: ["REVOCATION_UNKNOWN", false, false],

@@ -31,6 +31,9 @@ const DENIED: ReadonlySet<string> = new Set([
 export const isExpired = (error: unknown): boolean =>
   error instanceof Error && EXPIRED.has(error.name);
 
+/** How AWS begins when the machine's clock is wrong; the SDK then signs by AWS's. */
+const SKEWED = /^Signature (?:expired|not yet current)\b/;
+
 const THROTTLED: ReadonlySet<string> = new Set(["TooManyRequestsException", "ThrottlingException"]);
 
 /** Names of access keys, which some of AWS's messages hold. */
@@ -54,7 +57,7 @@ export function failureOf(error: unknown, timeoutMs: number): Failure {
   if (DENIED.has(name) || status === 401 || status === 403) {
     const remedy = name === "AccessDeniedException" ? ALLOW : undefined;
     const answer = { ...unknown(words, "SIGNER_DENIED"), ...(remedy !== undefined && { remedy }) };
-    return { answer, isTransient: false, isSick: false };
+    return { answer, isTransient: SKEWED.test(message), isSick: false };
   }
   const isSick = THROTTLED.has(name) || status === 429 || status >= 500;
   return { answer: unknown(words), isTransient: isSick, isSick };

@@ -4,7 +4,8 @@
  *
  *   await using registry = await startEcrRegistry({ ecr, upstream: olareg, host: "111122223333.dkr.ecr.eu-west-1.amazonaws.com" });
  *   createTestClient({ target: registry, host: registry.ecrHost, credentials, blobHosts: [registry.blobHost] });
- *   registry.deny("app");                      // 403 with ECR's words, whatever the token
+ *   registry.deny("app");                      // 403 with ECR's words, whatever the token, until `allow`
+ *   registry.throttle();                       // 429 for everybody, until `release`
  *   registry.on("GET /v2/app/manifests/v1", status(503));
  *   registry.bucket.count(/^GET /);            // what was asked of the other host
  */
@@ -32,6 +33,10 @@ export interface EcrRegistry extends Unruly {
   readonly blobHost: string;
   /** Nobody may read the repository any more. */
   deny(repository: string): void;
+  allow(repository: string): void;
+  /** Everybody is asked for fewer requests. */
+  throttle(): void;
+  release(): void;
 }
 
 /** `/v2/<repository>/<kind>/<reference>` */
@@ -43,6 +48,7 @@ const SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signat
 export async function startEcrRegistry(options: EcrRegistryOptions): Promise<EcrRegistry> {
   const { ecr, upstream, region, host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com" } = options;
   const denied = new Set<string>();
+  let isThrottled = false;
   await using parts = new AsyncDisposableStack();
   const bucket = parts.use(await startUnruly({ upstream }));
   const registry = parts.use(await startUnruly({ upstream }));
@@ -52,6 +58,10 @@ export async function startEcrRegistry(options: EcrRegistryOptions): Promise<Ecr
     const { repository = "", kind } = PATH.exec(request.url ?? "")?.groups ?? {};
     const refuse = (code: number, text: string, headers = {}): void | Promise<void> =>
       json({ errors: [{ code: "DENIED", message: text }] }, { status: code, headers })(exchange);
+    if (isThrottled) {
+      const errors = [{ code: "TOOMANYREQUESTS", message: "Rate exceeded" }];
+      return json({ errors }, { status: 429 })(exchange);
+    }
     switch (ecr.accepts(request.headers.authorization ?? "", region)) {
       case "unknown":
         return refuse(401, "Not Authorized", {
@@ -86,6 +96,9 @@ export async function startEcrRegistry(options: EcrRegistryOptions): Promise<Ecr
     bucket,
     blobHost: bucket.host,
     deny: (repository) => void denied.add(repository),
+    allow: (repository) => void denied.delete(repository),
+    throttle: () => void (isThrottled = true),
+    release: () => void (isThrottled = false),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -18,6 +18,8 @@ export interface ProviderSettings {
   readonly overrides?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** More in its environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** A module, loaded before everything else. */
+  readonly preload?: string;
 }
 
 export interface ClusterProviderOptions {
