@@ -7,7 +7,10 @@ export interface Balancer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** @param urls of the servers; their certificates must be good for 127.0.0.1 */
+/**
+ * Connections that are there stay where they are, whatever becomes of the endpoints: so does the network of a node.
+ * @param urls of the servers, looked at for each connection; their certificates must be good for 127.0.0.1
+ */
 export async function startBalancer(urls: readonly string[]): Promise<Balancer> {
   let next = 0;
   const open = new Set<Socket>();

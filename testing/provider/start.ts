@@ -28,6 +28,8 @@ export interface ProviderOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** A module, loaded before everything else. */
   readonly preload?: string;
+  /** Those of other replicas, when one caller is to reach them all; its own unless given. */
+  readonly authorities?: Authorities;
   /** Whether the log is read after `ready`. Default true; reading 20,000 lines a second costs a measurement half a core. */
   readonly readsLog?: boolean;
 }
@@ -126,7 +128,7 @@ function fields(line: string): Readonly<Record<string, unknown>> | undefined {
 export async function startProvider(options: ProviderOptions): Promise<RunningProvider> {
   const directory = await mkdtemp(join(tmpdir(), "notation-provider-"));
   const runtime = await memoryDirectory();
-  const authorities = await createAuthorities();
+  const authorities = options.authorities ?? (await createAuthorities());
   await writeFiles(directory, authorities);
   await writeFile(join(directory, "provider.yaml"), configuration(options, runtime));
 

@@ -92,14 +92,13 @@ release has already, so that a Secret which is gone for a moment takes no Provid
 
 {{/* Seconds, rounded up, that the provider may take to end, its preStop included. Called with the root. */}}
 {{- define "notation-provider.graceSeconds" -}}
-{{- $delay := include "notation-provider.serverMember" (dict "root" . "member" "drainDelay" "default" "0ms") | include "notation-provider.milliseconds" | int64 -}}
+{{- $delay := include "notation-provider.serverMember" (dict "root" . "member" "drainDelay" "default" "5s") | include "notation-provider.milliseconds" | int64 -}}
 {{- $timeout := include "notation-provider.serverMember" (dict "root" . "member" "drainTimeout" "default" "10s") | include "notation-provider.milliseconds" | int64 -}}
 {{- add .Values.preStopSeconds 5 (div (add $delay $timeout 999) 1000) -}}
 {{- end -}}
 
 {{/*
-The provider's configuration file: what values say, under what the chart decides. The Pod goes on answering during its preStop, so that the
-provider need not wait again. Called with the root.
+The provider's configuration file: what values say, under what the chart decides. Called with the root.
 */}}
 {{- define "notation-provider.configuration" -}}
 {{- $server := dict
@@ -109,7 +108,6 @@ provider need not wait again. Called with the root.
 {{- $defaults := dict
   "server" (dict
     "clientNames" (list (printf "gatekeeper-webhook-service.%s.svc" .Values.gatekeeper.namespace))
-    "drainDelay" "0ms"
   )
 -}}
 {{- $decided := dict
