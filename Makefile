@@ -67,6 +67,10 @@ test-templates: install tools/bin/opa tools/bin/gator ## Check and test the Rego
 test-the-tests: install tools/bin/notation tools/bin/olareg tools/bin/opa tools/bin/gator ## Break the code on purpose, and see a test turn red
 	@node tools/test-the-tests.ts $(ARGS)
 
+.PHONY: fuzz
+fuzz: install ## Look for input that breaks a reader, ten minutes each: ARGS="policy jws 60" for an hour on two of them
+	@node testing/fuzz/main.ts $(ARGS)
+
 .PHONY: demo
 demo: install tools/bin/notation tools/bin/olareg tools/bin/signer-launcher ## Real images, real signatures, judged over mutual TLS
 	@node testing/demo/main.ts $(ARGS)

@@ -32,6 +32,8 @@ const PARTS: readonly Part[] = [
       "{provider,testing,bench,tools}/**/*.integration.test.ts",
     ],
   },
+  // As many at once as there are cores, a minute each: longer than the other tests may take.
+  { name: "fuzz", command: [...TEST, "--test-timeout=900000", "testing/fuzz/targets.fuzz.ts"] },
   // One control plane at a time: each wants both cores.
   {
     name: "end-to-end tests",
