@@ -14,7 +14,17 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   signer: ["evidence", "verdict", "image", "lib"],
   kubernetes: ["lib"],
   verify: ["notation", "evidence", "registry", "trust", "protocol", "verdict", "image", "lib"],
-  telemetry: ["verify", "notation", "aws", "signer", "registry", "trust", "verdict", "lib"],
+  telemetry: [
+    "verify",
+    "kubernetes",
+    "notation",
+    "aws",
+    "signer",
+    "registry",
+    "trust",
+    "verdict",
+    "lib",
+  ],
   http: ["verify", "telemetry", "protocol", "verdict", "lib"],
   config: ["trust", "image", "lib"],
 };

@@ -61,6 +61,25 @@ for (const { name, state, want } of [
   });
 }
 
+for (const { name, state, want } of [
+  { name: "as they should be", state: { ageMs: 30_000 }, want: undefined },
+  { name: "not read for long", state: { ageMs: 120_001 }, want: /two minutes/ },
+  { name: "never read", state: {}, want: /two minutes/ },
+  {
+    name: "not to be written",
+    state: { ageMs: 0, problem: "secret_write: Forbidden" },
+    want: /^secret_write: Forbidden$/,
+  },
+]) {
+  test(`F-42 certificates of its own that are ${name} leave it ready, and are ${want === undefined ? "not " : ""}named`, () => {
+    const own = { authorityEnds: undefined, ageMs: undefined, problem: undefined, ...state };
+    const checks = checksOf({ ownCertificates: () => own });
+    assert.deepEqual(failed(checks), []);
+    if (want === undefined) assert.equal(detailOf(checks, "certificates"), undefined);
+    else assert.match(detailOf(checks, "certificates") ?? "", want);
+  });
+}
+
 test("T-04 F-20 a Notation that cannot be used is not ready with its reason, and is asked again", () => {
   let asked = 0;
   const state = { version: undefined, problem: "version 1.2.0 is too old" };

@@ -2,6 +2,7 @@ import type { AwsStates } from "./assemble.ts";
 import type { AwsHealth } from "./aws-health.ts";
 import type { Check } from "./http/admin.ts";
 import type { CertificateState } from "./http/server.ts";
+import type { CertificatesState } from "./kubernetes/certificates.ts";
 import type { Notation } from "./notation/judge.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { RenewedState } from "./aws/renewed.ts";
@@ -11,6 +12,8 @@ import type { Trust } from "./trust/trust.ts";
 export interface ReadinessSources {
   readonly isDraining: () => boolean;
   readonly certificates: () => CertificateState;
+  /** Of a provider that makes its certificates itself. */
+  readonly ownCertificates?: () => CertificatesState;
   readonly notation: Pick<Notation, "state" | "check">;
   readonly trust: Pick<Trust, "states">;
   readonly aws: Pick<AwsStates, "credentials" | "tokens">;
@@ -26,6 +29,9 @@ export function readinessOf(sources: ReadinessSources): readonly Check[] {
   return [
     { name: "serving", ok: !isDraining, ...(isDraining && { detail: "shutting down" }) },
     certificateCheck(sources.certificates()),
+    ...(sources.ownCertificates === undefined
+      ? []
+      : [ownCertificatesCheck(sources.ownCertificates())]),
     notationCheck(sources.notation),
     ...trustChecks(sources.trust),
     ...awsChecks(sources.aws, sources.awsHealth),
@@ -43,6 +49,16 @@ function certificateCheck({ notBefore, notAfter, problem }: CertificateState): C
   const found = detail();
   // An old certificate that serves is better than none: its caller decides.
   return { name: "certificate", ok: true, ...(found !== undefined && { detail: found }) };
+}
+
+/** A look at the cluster that is older is named in `/readyz?verbose`, in milliseconds. */
+const LONG_AGO_MS = 120_000;
+
+/** They never keep a provider from serving: the last good ones are served on. */
+function ownCertificatesCheck({ ageMs = Infinity, problem }: CertificatesState): Check {
+  const old = ageMs > LONG_AGO_MS ? "the cluster was not read for two minutes" : undefined;
+  const detail = problem ?? old;
+  return { name: "certificates", ok: true, ...(detail !== undefined && { detail }) };
 }
 
 function notationCheck(notation: ReadinessSources["notation"]): Check {

@@ -5,15 +5,18 @@ import type { AwsEvent } from "./aws/aws.ts";
 import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
-import { certificateFiles } from "./http/certificate-files.ts";
+import { certificateFiles, type TlsFiles } from "./http/certificate-files.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
+import type { Announce } from "./kubernetes/events.ts";
 import { now } from "./lib/clock.ts";
+import type { OwnCertificates } from "./own-certificates.ts";
 import { createOwnDirectory } from "./own-directory.ts";
 import { labelsOf } from "./registry-options.ts";
 import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf } from "./readiness.ts";
 import type { SignerEvent } from "./signer/ask.ts";
 import type { Log } from "./telemetry/log.ts";
+import type { PolicyState } from "./trust/trust.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Decision, Pin } from "./verify/decision.ts";
 import type { VerifierEvent } from "./verify/verifier.ts";
@@ -29,6 +32,9 @@ export interface Service {
   /** Answers what is under way as undecided, and ends everything at once: for a fault after which nothing is to be trusted. */
   readonly abort: () => Promise<void>;
 }
+
+/** Milliseconds that the API server and the other replicas have to agree on certificates, below the start that Kubernetes allows. */
+const FIRST_CERTIFICATES_MS = 45_000;
 
 /** Milliseconds that answers of an aborted service may take on their way out. */
 const ABORT_MS = 1000;
@@ -58,15 +64,20 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   const awsHealth = createAwsHealth(log, now);
   let isDraining = false;
 
+  // Begun first, because others have to agree.
+  const own = await ownCertificatesOf(config, log, metrics);
+  if (own !== undefined) parts.use(own);
+
   const judging = await assemble({
     config,
     directory,
     deadlineMs: config.server.deadline,
-    observers: observersOf(metrics, log, awsHealth),
+    observers: observersOf({ metrics, log, awsHealth, announce: own?.announce }),
   });
   parts.defer(async () => await judging.close());
 
   const { server: options } = config;
+  await own?.certificates.ready(AbortSignal.timeout(FIRST_CERTIFICATES_MS));
   const server = await createTlsServer({
     handler: createApp({
       decide: judging.verifier.decide,
@@ -82,6 +93,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       observeDecisions: (decisions: readonly Decision[], request: string) => {
         log.decisions(decisions, request);
         for (const decision of decisions) metrics.observeDecision(decision);
+        if (own !== undefined) announceDenials(decisions, own.announce);
       },
       observePins: (pins: readonly Pin[], request: string) => {
         log.pins(pins, request);
@@ -90,7 +102,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       onError: (error) => log.error("a request failed", {}, error),
     }),
     clientNames: options.clientNames,
-    source: certificateFiles(options.tls),
+    source: own?.certificates.source ?? certificateFiles(filesOf(config)),
     ...splitAddress(options.address),
     now,
     limits: { ...SERVER_LIMITS, maxConnections: options.maxConnections },
@@ -111,6 +123,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       awsHealth,
       isDraining: () => isDraining,
       certificates: () => server.certificates(),
+      ...(own !== undefined && { ownCertificates: () => own.certificates.state() }),
     });
   let checks = look;
   const admin = parts.use(
@@ -122,7 +135,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
       onError: (error) => log.error("an admin request failed", {}, error),
     }),
   );
-  watch(metrics, { judging, server, log });
+  watch(metrics, { judging, server, own, log });
 
   // One after the other, so that what listens is known when the other cannot.
   const url = urlOf("https", await server.listen());
@@ -150,8 +163,41 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   };
 }
 
-/** Who is told what, in metrics and in the log. */
-function observersOf(metrics: Metrics, log: Log, awsHealth: AwsHealth) {
+/** What looks after the provider's own certificates, if the configuration wants that; only then the room is loaded. */
+async function ownCertificatesOf(
+  { certificates }: Config,
+  log: Log,
+  metrics: Metrics,
+): Promise<OwnCertificates | undefined> {
+  if (certificates === undefined) return undefined;
+  const { createOwnCertificates } = await import("./own-certificates.ts");
+  return await createOwnCertificates(certificates, log, metrics);
+}
+
+/** The schema has one of the two given. */
+function filesOf({ server: { tls } }: Config): TlsFiles {
+  if (tls === undefined) throw new Error("server.tls must be given");
+  return tls;
+}
+
+/** Says beside the Pod that AWS Signer refuses to be asked: then nothing that it signed can be admitted. */
+function announceDenials(decisions: readonly Decision[], announce: Announce): void {
+  for (const { verdict } of decisions) {
+    if (verdict.kind !== "undecided" || verdict.reason !== "SIGNER_DENIED") continue;
+    announce({ type: "Warning", reason: "SignerDenied", note: verdict.sentence });
+  }
+}
+
+interface Told {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly awsHealth: AwsHealth;
+  readonly announce: Announce | undefined;
+}
+
+/** Who is told what, in metrics, in the log and beside the Pod. */
+function observersOf({ metrics, log, awsHealth, announce }: Told) {
+  const policyLog = createPolicyLog(log);
   return {
     aws: (event: AwsEvent | SignerEvent) => {
       metrics.observeAws(event);
@@ -163,14 +209,25 @@ function observersOf(metrics: Metrics, log: Log, awsHealth: AwsHealth) {
       if (event.kind === "refresh") metrics.observeRefresh(event.outcome);
       else log.error("a verification failed unexpectedly", {}, event.error);
     },
-    trust: createPolicyLog(log),
+    trust: (states: readonly PolicyState[]) => {
+      policyLog(states);
+      for (const { name, state } of states) {
+        if (state === "current") continue;
+        const note = `Trust policy ${name} was refused and is ${state}: the log and \`config check\` say why.`;
+        announce?.({ type: "Warning", reason: "TrustPolicyRejected", note });
+      }
+    },
   };
 }
 
-function watch(
-  metrics: Metrics,
-  { judging, server, log }: { judging: Judging; server: TlsServer; log: Log },
-): void {
+interface Watched {
+  readonly judging: Judging;
+  readonly server: TlsServer;
+  readonly own: OwnCertificates | undefined;
+  readonly log: Log;
+}
+
+function watch(metrics: Metrics, { judging, server, own, log }: Watched): void {
   const { verifier, trust } = judging;
   metrics.watch({
     caches: () => {
@@ -184,6 +241,7 @@ function watch(
     waiting: () => verifier.stats().waiting,
     trust: () => trust.states(),
     certificate: () => server.certificates(),
+    ...(own !== undefined && { ownCertificates: () => own.certificates.state() }),
     connections: () => server.counts(),
     droppedLines: () => log.dropped(),
     aws: judging.aws,

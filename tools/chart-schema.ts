@@ -23,6 +23,7 @@ const TEMPLATE_COPY = at(`${CHART}/files/k8ssignedimages.yaml`);
 const DECIDED: ReadonlySet<string> = new Set([
   "server.address",
   "server.tls",
+  "certificates",
   "admin",
   "trust.directory",
   "notation.binary",

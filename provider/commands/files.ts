@@ -22,12 +22,18 @@ export function lintFiles(config: Config): readonly FileProblem[] {
   });
 }
 
-function namedFiles({ server: { tls }, notation, registries }: Config): readonly Named[] {
+function namedFiles({
+  server: { tls },
+  certificates,
+  notation,
+  registries,
+}: Config): readonly Named[] {
   const { binary, pluginDirectory } = notation;
   return [
-    ["server.tls.certificate", tls.certificate, "file"],
-    ["server.tls.key", tls.key, "file"],
-    ["server.tls.clientCA", tls.clientCA, "file"],
+    ...Object.entries(tls ?? {}).map(([name, file]): Named => [`server.tls.${name}`, file, "file"]),
+    ...(certificates?.kubeconfig === undefined
+      ? []
+      : [["certificates.kubeconfig", certificates.kubeconfig, "file"] as const]),
     ["notation.binary", binary, "program"],
     ...(pluginDirectory === undefined
       ? []

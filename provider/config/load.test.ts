@@ -325,6 +325,26 @@ test("a problem names the line of its member, and one of what is missing the lin
   );
 });
 
+const OWN = { names: ["a.b"], secret: { namespace: "gatekeeper-system" } };
+const { tls: FILES } = LEAST.server;
+for (const { name, server, certificates, want } of [
+  { name: "files alone", server: { tls: FILES }, certificates: undefined, want: [] },
+  { name: "certificates of its own alone", server: {}, certificates: OWN, want: [] },
+  { name: "neither", server: {}, certificates: undefined, want: ["server.tls"] },
+  { name: "both", server: { tls: FILES }, certificates: OWN, want: ["server.tls"] },
+  {
+    name: "a CA that hardly outlives what it signs",
+    server: {},
+    certificates: { ...OWN, authorityLife: "100h", servingLife: "34h" },
+    want: ["certificates.servingLife"],
+  },
+]) {
+  test(`certificates are files, or the provider's own: ${name}`, () => {
+    const text = stringify({ ...LEAST, server, ...(certificates && { certificates }) });
+    assert.deepEqual(pathsOf(text), want);
+  });
+}
+
 test("what an endpoint hides in front of its host stands in no problem", () => {
   const loaded = parseConfig(withMembers(registry({ endpoint: "https://user:secret@r.io" })));
   assert.doesNotMatch(JSON.stringify(loaded), /secret/);

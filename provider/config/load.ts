@@ -136,14 +136,22 @@ const pathOf = (path: readonly PropertyKey[]): string =>
 /** The configuration with every path made absolute. */
 function withPaths(config: Config, folder: string): Config {
   const at = (path: string): string => resolve(folder, path);
-  const { server, trust, notation } = config;
+  const { server, certificates, trust, notation } = config;
   const { tls } = server;
   return {
     ...config,
     server: {
       ...server,
-      tls: { certificate: at(tls.certificate), key: at(tls.key), clientCA: at(tls.clientCA) },
+      ...(tls !== undefined && {
+        tls: { certificate: at(tls.certificate), key: at(tls.key), clientCA: at(tls.clientCA) },
+      }),
     },
+    ...(certificates !== undefined && {
+      certificates: {
+        ...certificates,
+        ...(certificates.kubeconfig !== undefined && { kubeconfig: at(certificates.kubeconfig) }),
+      },
+    }),
     trust: { ...trust, directory: at(trust.directory) },
     notation: {
       ...notation,

@@ -5,6 +5,7 @@ import { LOG_LEVELS } from "../lib/log-level.ts";
 import { isName, NAME_RULE } from "../lib/name.ts";
 import { parseOrigin } from "../lib/origin.ts";
 import { awsSchema, opensRegistries, signerSchema } from "./aws.ts";
+import { certificatesSchema } from "./certificates.ts";
 import { duration, optionalDuration, size } from "./units.ts";
 
 /** Where the service writes unless the configuration says so. */
@@ -78,7 +79,7 @@ const tls = z.strictObject({
 
 const server = z.strictObject({
   address: address.default("0.0.0.0:8443").describe("Where Gatekeeper calls."),
-  tls,
+  tls: tls.optional(),
   clientNames: z
     .array(z.string().min(1).max(253))
     .min(1)
@@ -337,7 +338,8 @@ const registries = z
 /** The whole configuration file. Its output is the only `Config`; unknown members are errors at every level. */
 export const schema = z
   .strictObject({
-    server,
+    server: server.prefault({}),
+    certificates: certificatesSchema({ path }).optional(),
     admin: admin.prefault({}),
     trust,
     notation,
@@ -367,6 +369,25 @@ export const schema = z
       })
       .prefault({}),
   })
+  .superRefine(
+    ({ server: { tls: files }, certificates: own }, context) => {
+      if ((files === undefined) !== (own === undefined)) return;
+      const message =
+        files === undefined
+          ? "must be given, or certificates in its place"
+          : "has no effect beside certificates, which the provider makes itself";
+      context.addIssue({ code: "custom", path: ["server", "tls"], message });
+    },
+    { when: areSound(["server", "certificates"]) },
+  )
+  .refine(
+    ({ certificates: own }) => own === undefined || own.authorityLife >= 3 * own.servingLife,
+    {
+      path: ["certificates", "servingLife"],
+      message: "is a third of certificates.authorityLife at the most",
+      when: areSound(["certificates"]),
+    },
+  )
   .refine(({ server: { deadline }, verification: work }) => work.deadline > deadline, {
     path: ["verification", "deadline"],
     message: "is longer than server.deadline, so that a late result answers the retry",

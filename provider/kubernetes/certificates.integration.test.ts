@@ -262,7 +262,7 @@ test(
     await using world = await startWorld();
     const certificates = await world.start({ limits: { rereadEveryMs: 20 } });
     await certificates.ready(soon());
-    await until(() => certificates.state().lastGood !== undefined);
+    await until(() => certificates.state().ageMs !== undefined);
     const good = await certificates.source.read();
     world.api.fault = () => ({ status: 503, reason: "ServiceUnavailable" });
     world.api.endWatches("reset");
@@ -323,7 +323,7 @@ test("F-42 a flood of events is answered with few readings", BOUND, async () => 
   await using world = await startWorld();
   const certificates = await world.start({ limits: { spacingMs: 50 } });
   await certificates.ready(soon());
-  await until(() => world.api.watches() === 3 && certificates.state().lastGood !== undefined);
+  await until(() => world.api.watches() === 3 && certificates.state().ageMs !== undefined);
   const before = world.api.asked.length;
   const events = 5000;
   world.api.flood(events);

@@ -49,8 +49,8 @@ export interface CertificatesOptions extends Places, Pick<Lives, "authorityMs" |
 export interface CertificatesState {
   /** When the CA in force ends; undefined while there is none. */
   readonly authorityEnds: Date | undefined;
-  /** Monotonic milliseconds of the last look at which all was as it should be; undefined before the first. */
-  readonly lastGood: number | undefined;
+  /** Milliseconds since the last look at which all was as it should be; undefined before the first. */
+  readonly ageMs: number | undefined;
   /** What failed at the last look, with the API's reason. */
   readonly problem: string | undefined;
 }
@@ -164,7 +164,11 @@ export function createCertificates(options: CertificatesOptions): Certificates {
     },
     state: () => {
       const ends = reconciler.current().state?.authority.ends;
-      return { authorityEnds: ends === undefined ? undefined : new Date(ends), lastGood, problem };
+      return {
+        authorityEnds: ends === undefined ? undefined : new Date(ends),
+        ageMs: lastGood === undefined ? undefined : now() - lastGood,
+        problem,
+      };
     },
     async [Symbol.asyncDispose]() {
       end.abort();

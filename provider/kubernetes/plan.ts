@@ -69,6 +69,17 @@ export type Write =
   /** The CA before is trusted no more. */
   | { readonly kind: "retire"; readonly state: State; readonly version: string };
 
+/** The kinds of {@link Write}: what the metric counts. */
+export const CHANGES = [
+  "begin",
+  "restore",
+  "replace",
+  "renew",
+  "announce",
+  "promote",
+  "retire",
+] as const satisfies readonly Write["kind"][];
+
 export interface Plan {
   readonly write?: Write;
   /** Provider objects whose bundle is another than the state's. */

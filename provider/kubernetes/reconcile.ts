@@ -9,7 +9,9 @@ export type CertificatesEvent =
   | { readonly kind: "changed"; readonly change: Write["kind"]; readonly state: State }
   /** @property isRepair whether somebody else had changed it, or it follows a change of ours */
   | { readonly kind: "applied"; readonly provider: string; readonly isRepair: boolean }
-  | { readonly kind: "failed"; readonly failure: Failure; readonly problem: string };
+  | { readonly kind: "failed"; readonly failure: Failure; readonly problem: string }
+  /** All is as it should be. */
+  | { readonly kind: "good" };
 
 export interface ReconcilerOptions {
   readonly objects: Objects;
@@ -122,6 +124,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       ]);
       if (!(ca instanceof ApiFailure)) clientCA = ca;
       const failed = [ca, againAt].filter((each) => each instanceof ApiFailure);
+      if (failed.length === 0) observe({ kind: "good" });
       return {
         failures: failed.map(({ failure, message }) => ({ failure, problem: message })),
         againAt: againAt instanceof ApiFailure ? wallNow() : againAt,

@@ -30,6 +30,7 @@ const FIELDS = [
   "problem",
   "problems",
   "policy",
+  "provider",
   "state",
   /** RFC 3339. */
   "expiresAt",

@@ -1,5 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import type { AwsEvent } from "../aws/aws.ts";
+import type { CertificatesState } from "../kubernetes/certificates.ts";
+import type { CertificatesEvent } from "../kubernetes/reconcile.ts";
 import type { NotationEvent } from "../notation/judge.ts";
 import type { RegistryEvent } from "../registry/options.ts";
 import type { SignerEvent } from "../signer/ask.ts";
@@ -10,6 +12,7 @@ import type { CacheUse, Decision, Pin } from "../verify/decision.ts";
 import { bindCounter, bindHistogram, product } from "./bound.ts";
 import { COARSE, LONG, SHORT } from "./buckets.ts";
 import { defineAwsMetrics, type AwsSources } from "./metrics-aws.ts";
+import { defineCertificatesMetrics } from "./metrics-certificates.ts";
 
 /** One HTTP request that was answered, or whose caller had gone. */
 export interface RequestEvent {
@@ -28,6 +31,8 @@ interface Sources {
   readonly waiting: () => number;
   readonly trust: () => readonly PolicyState[];
   readonly certificate: () => { readonly notAfter: Date };
+  /** Absent when the certificates are files. */
+  readonly ownCertificates?: () => CertificatesState;
   readonly connections: () => ConnectionState;
   readonly droppedLines: () => number;
   readonly aws: AwsSources;
@@ -58,6 +63,7 @@ export interface Metrics {
   readonly observeRefresh: (kind: Verdict["kind"]) => void;
   readonly observeRegistry: (event: RegistryEvent) => void;
   readonly observeNotation: (event: NotationEvent) => void;
+  readonly observeCertificates: (event: CertificatesEvent) => void;
   readonly observeAws: (event: AwsEvent | SignerEvent) => void;
   /** Names where states come from; until then they are 0. */
   watch(sources: Sources): void;
@@ -216,6 +222,10 @@ export function createMetrics({ registries, regions }: MetricsOptions): Metrics 
   let sources: Sources | undefined;
   defineStates(registers, () => sources);
   const observeAws = defineAwsMetrics({ registers, regions, sources: () => sources?.aws });
+  const observeCertificates = defineCertificatesMetrics({
+    registers,
+    sources: () => sources?.ownCertificates,
+  });
 
   return {
     observeRequest({ route, status, durationMs }) {
@@ -242,6 +252,7 @@ export function createMetrics({ registries, regions }: MetricsOptions): Metrics 
       spawnSeconds(spawnMs / 1000);
     },
     observeAws,
+    observeCertificates,
     watch(all) {
       sources = all;
     },
