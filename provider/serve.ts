@@ -2,6 +2,7 @@ import { assemble, type Judging } from "./assemble.ts";
 import { createAwsHealth, type AwsHealth } from "./aws-health.ts";
 import { regionsOf } from "./aws-parts.ts";
 import type { AwsEvent } from "./aws/aws.ts";
+import { packageVersion } from "./commands/package-version.ts";
 import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
@@ -229,6 +230,7 @@ interface Watched {
 
 function watch(metrics: Metrics, { judging, server, own, log }: Watched): void {
   const { verifier, trust } = judging;
+  const version = packageVersion();
   metrics.watch({
     caches: () => {
       const { verdicts, tags } = verifier.stats();
@@ -240,6 +242,8 @@ function watch(metrics: Metrics, { judging, server, own, log }: Watched): void {
     },
     waiting: () => verifier.stats().waiting,
     trust: () => trust.states(),
+    trustAges: () => trust.ages(),
+    versions: () => ({ provider: version, notation: judging.notation.state().version }),
     certificate: () => server.certificates(),
     ...(own !== undefined && { ownCertificates: () => own.certificates.state() }),
     connections: () => server.counts(),

@@ -20,6 +20,8 @@ const QUIET: Parameters<Metrics["watch"]>[0] = {
   caches: () => [],
   waiting: () => 0,
   trust: () => [],
+  trustAges: () => new Map(),
+  versions: () => ({ provider: "1.2.3" }),
   certificate: () => ({ notAfter: new Date() }),
   connections: () => ({ handshaking: 0, idle: 0, active: 0, dropped: 0, failedHandshakes: 0 }),
   droppedLines: () => 0,
@@ -180,6 +182,8 @@ const cases: readonly {
         caches: () => [{ cache: "tags", entries: 3, bytes: 300 }],
         waiting: () => 4,
         trust: () => [{ name: "prod", state: "stale", problems: [] }],
+        trustAges: () => new Map([["prod", 13_000]]),
+        versions: () => ({ provider: "1.2.3", notation: "1.3.2" }),
         connections: () => ({
           handshaking: 5,
           idle: 6,
@@ -206,6 +210,7 @@ const cases: readonly {
     },
     want: [
       'aws_credentials_source{source="webIdentity"} 1',
+      'build_info{version="1.2.3",notation="1.3.2"} 1',
       'cache_bytes{cache="tags"} 300',
       'cache_entries{cache="tags"} 3',
       'connections{state="active"} 7',
@@ -216,6 +221,7 @@ const cases: readonly {
       "failed_handshakes_total 9",
       "signer_oldest_answer_seconds 12",
       "signer_watched_questions 11",
+      'trust_policy_age_seconds{policy="prod"} 13',
       'trust_policy_state{policy="prod",state="current"} 0',
       'trust_policy_state{policy="prod",state="never"} 0',
       'trust_policy_state{policy="prod",state="stale"} 1',
@@ -342,6 +348,7 @@ test("docs/metrics.md names every metric with its type and its labels, and no ot
   metrics.watch({
     ...QUIET,
     trust: () => [{ name: "default", state: "current", problems: [] }],
+    trustAges: () => new Map([["default", 0]]),
     aws: {
       ...NOTHING_OF_AWS,
       credentials: () => [{ source: "podIdentity" }],

@@ -30,6 +30,10 @@ interface Sources {
   /** Keys that wait to be decided. */
   readonly waiting: () => number;
   readonly trust: () => readonly PolicyState[];
+  /** Milliseconds since each policy in force was last read and found good. */
+  readonly trustAges: () => ReadonlyMap<string, number>;
+  /** Versions of the provider and of Notation, `undefined` while Notation cannot be run. */
+  readonly versions: () => { readonly provider: string; readonly notation?: string | undefined };
   readonly certificate: () => { readonly notAfter: Date };
   /** Absent when the certificates are files. */
   readonly ownCertificates?: () => CertificatesState;
@@ -302,6 +306,29 @@ function defineStates(registers: Registry[], sources: () => Sources | undefined)
           this.set({ policy: name, state: each }, each === state ? 1 : 0);
         }
       }
+    },
+  });
+  void new Gauge({
+    name: "notation_provider_trust_policy_age_seconds",
+    help: "Seconds since a trust policy was last read and found good",
+    labelNames: ["policy"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [policy, ageMs] of sources()?.trustAges() ?? [])
+        this.set({ policy }, ageMs / 1000);
+    },
+  });
+  void new Gauge({
+    name: "notation_provider_build_info",
+    help: "1 for the versions of the provider and of Notation",
+    labelNames: ["version", "notation"],
+    registers,
+    collect() {
+      this.reset();
+      const versions = sources()?.versions();
+      if (versions === undefined) return;
+      this.set({ version: versions.provider, notation: versions.notation ?? "" }, 1);
     },
   });
   void new Gauge({

@@ -32,7 +32,11 @@ interface Content {
   readonly stores?: Readonly<Record<string, readonly Uint8Array[]>>;
 }
 
-async function setUp(t: TestContext, content: Content = {}, { watch = silent } = {}) {
+async function setUp(
+  t: TestContext,
+  content: Content = {},
+  { watch = silent, now = (): number => 0 } = {},
+) {
   const base = await mkdtemp(join(tmpdir(), "trust-"));
   const directory = join(base, "trust");
   const runtimeDirectory = join(base, "runtime");
@@ -45,7 +49,12 @@ async function setUp(t: TestContext, content: Content = {}, { watch = silent } =
   write(content);
   const told: (readonly PolicyState[])[] = [];
   const options = { directory, runtimeDirectory, rereadEveryMs: 3_600_000, allowWeak: [] };
-  const trust = await createTrust({ ...options, watch, onChange: (states) => told.push(states) });
+  const trust = await createTrust({
+    ...options,
+    watch,
+    now,
+    onChange: (states) => told.push(states),
+  });
   t.after(async () => {
     await trust.close();
     await rm(base, { recursive: true, force: true });
@@ -231,6 +240,28 @@ test("F-44 a policy that was never good has no snapshot, and gets one when it is
   write({});
   await trust.reload();
   assert.equal(stateOf(trust), "current");
+});
+
+test("F-42 the age of a policy begins anew with each reading that finds it good, and grows while none does", async (t) => {
+  let time = 0;
+  const { trust, directory, write } = await setUp(t, {}, { now: () => time });
+  const age = () => trust.ages().get("default");
+  time = 40_000;
+  assert.equal(age(), 40_000);
+  await trust.reload();
+  assert.equal(age(), 0);
+  await writeFile(join(directory, "trustpolicy.json"), "{");
+  time = 100_000;
+  await trust.reload();
+  assert.equal(age(), 60_000);
+  write({});
+  await trust.reload();
+  assert.equal(age(), 0);
+});
+
+test("a policy that was never good has no age", async (t) => {
+  const { trust } = await setUp(t, { statements: [] });
+  assert.deepEqual([...trust.ages()], []);
 });
 
 test("a policy whose file was taken away goes with the second reading that misses it", async (t) => {

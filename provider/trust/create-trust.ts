@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { resolve } from "node:path";
+import { now as monotonic } from "../lib/clock.ts";
 import { DEFAULT_POLICY, readTrust, type Reading, type ReadPolicy } from "./read.ts";
 import { createReloader } from "./reloader.ts";
 import { createRuntime } from "./runtime.ts";
@@ -21,6 +22,8 @@ export interface TrustOptions {
   readonly onChange?: (states: readonly PolicyState[]) => void;
   /** For the warnings about certificates that have expired. Default: the wall clock. */
   readonly today?: () => Date;
+  /** Monotonic milliseconds, for the ages. Default: the machine's clock. */
+  readonly now?: () => number;
   readonly files?: Files;
   readonly watch?: CreateWatcher;
 }
@@ -35,6 +38,8 @@ interface Entry extends PolicyState {
   readonly snapshot: OwnedSnapshot | undefined;
   /** Readings in a row in which its file was missing. */
   readonly missed: number;
+  /** Monotonic milliseconds of the last reading that found it good; undefined when none did. */
+  readonly goodAt: number | undefined;
 }
 
 type Entries = ReadonlyMap<string, Entry>;
@@ -45,7 +50,7 @@ type Entries = ReadonlyMap<string, Entry>;
  * @throws when the runtime directory cannot be written
  */
 export async function createTrust(options: TrustOptions): Promise<Trust> {
-  const { onChange, files = machineFiles, watch = createWatcher } = options;
+  const { onChange, files = machineFiles, watch = createWatcher, now = monotonic } = options;
   const directory = resolve(options.directory);
   const today = options.today ?? (() => new Date());
   const runtime = createRuntime(resolve(options.runtimeDirectory));
@@ -65,7 +70,7 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
     });
     if (isClosed) return;
     const before = entries;
-    entries = merge(before, reading, { make, asked });
+    entries = merge(before, reading, { make, asked, readAt: now() });
     for (const [name, { snapshot }] of before) {
       if (snapshot !== entries.get(name)?.snapshot) snapshot?.retire();
     }
@@ -83,6 +88,10 @@ export async function createTrust(options: TrustOptions): Promise<Trust> {
       return entry === undefined ? undefined : (entry.snapshot ?? "never");
     },
     states,
+    ages() {
+      const known = [...entries].filter(([, { goodAt }]) => goodAt !== undefined);
+      return new Map(known.map(([name, { goodAt = 0 }]) => [name, now() - goodAt]));
+    },
     reload: async () => await reloader.run(),
     async close() {
       isClosed = true;
@@ -114,24 +123,26 @@ interface MergeOptions {
   readonly make: (content: SnapshotContent) => OwnedSnapshot;
   /** Whether this reading counts for a file that is missing: one that a change set off may be in the midst of it. */
   readonly asked: boolean;
+  /** Monotonic milliseconds. */
+  readonly readAt: number;
 }
 
 /** What is in force after a reading: the new where it is good, the last good where it is not. */
-function merge(before: Entries, reading: Reading, { make, asked }: MergeOptions): Entries {
+function merge(before: Entries, reading: Reading, options: MergeOptions): Entries {
   const after = new Map<string, Entry>();
   for (const [name, policy] of reading.policies) {
-    after.set(name, replace(before.get(name), name, policy, make));
+    after.set(name, replace(before.get(name), name, policy, options));
   }
   for (const [name, entry] of before) {
     if (after.has(name)) continue;
-    const missed = reading.gap === undefined && asked ? entry.missed + 1 : entry.missed;
+    const missed = reading.gap === undefined && options.asked ? entry.missed + 1 : entry.missed;
     if (missed >= MISSES) continue;
     const problem = reading.gap ?? {
       severity: "error",
       path: ".",
       message: `the file of policy ${name} is gone`,
     };
-    after.set(name, kept(entry.snapshot, name, [problem], missed));
+    after.set(name, kept(entry, name, [problem], missed));
   }
   if (after.size === 0 && reading.gap !== undefined) {
     after.set(DEFAULT_POLICY, kept(undefined, DEFAULT_POLICY, [reading.gap], 0));
@@ -144,26 +155,27 @@ function replace(
   before: Entry | undefined,
   name: string,
   { content, problems }: ReadPolicy,
-  make: MergeOptions["make"],
+  { make, readAt }: MergeOptions,
 ): Entry {
   const old = before?.snapshot;
-  if (content === undefined) return kept(old, name, problems, 0);
+  if (content === undefined) return kept(before, name, problems, 0);
   const snapshot = old?.epoch === epochOf(content) ? old : make(content);
-  return { name, state: "current", problems, snapshot, missed: 0 };
+  return { name, state: "current", problems, snapshot, missed: 0, goodAt: readAt };
 }
 
 /** The last good snapshot, if there ever was one, and why it is not replaced. */
 const kept = (
-  snapshot: OwnedSnapshot | undefined,
+  before: Entry | undefined,
   name: string,
   problems: readonly Problem[],
   missed: number,
 ): Entry => ({
   name,
-  state: snapshot === undefined ? "never" : "stale",
+  state: before?.snapshot === undefined ? "never" : "stale",
   problems,
-  snapshot,
+  snapshot: before?.snapshot,
   missed,
+  goodAt: before?.goodAt,
 });
 
 const toState = ({ name, state, problems }: Entry): PolicyState => ({ name, state, problems });

@@ -82,6 +82,8 @@ export interface Trust {
   /** The snapshot in force; `never` when the policy exists but was never good; undefined when there is none of that name. */
   policy(name: string): TrustSnapshot | "never" | undefined;
   states(): readonly PolicyState[];
+  /** Milliseconds since what is in force was last read and found good, by the policy's name; none of one that never was. */
+  ages(): ReadonlyMap<string, number>;
   /** Reads the directory now. Resolves when the new state is in force. */
   reload(): Promise<void>;
   /** Stops watching and removes every directory that was made. */
