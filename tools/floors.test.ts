@@ -66,6 +66,9 @@ const GO_FLOORS = [
   ["github.com/notaryproject/notation", "1.3.2", "CVE-2024-56138, CVE-2024-51491"],
   ["github.com/notaryproject/notation-go", "1.3.2", "CVE-2024-51491"],
   ["oras.land/oras-go/v2", "2.6.2", "CVE-2026-48978, GHSA-298f-872v-2rcx"],
+  ["golang.org/x/crypto", "0.45.0", "CVE-2025-47914, CVE-2025-58181"],
+  ["golang.org/x/net", "0.38.0", "CVE-2025-22872"],
+  ["github.com/golang-jwt/jwt/v4", "4.5.2", "CVE-2025-30204"],
 ] as const;
 for (const [name, floor, why] of GO_FLOORS) {
   test(`H-1 the Notation that is built has ${name} at least ${floor} (${why})`, () => {

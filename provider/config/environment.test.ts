@@ -14,6 +14,9 @@ for (const { options, problems } of [
   { options: "", problems: 0 },
   { options: "--max-old-space-size=512  --report-exclude-env", problems: 0 },
   { options: "--max-old-space-size-percentage=60", problems: 0 },
+  { options: "--disallow-code-generation-from-strings --report-compact", problems: 0 },
+  { options: "--report-filename=stderr", problems: 0 },
+  { options: "--report-filename=/files/report", problems: 1 },
   { options: "--tls-keylog=/tmp/keys", problems: 1 },
   { options: "--require ./agent.js", problems: 2 },
   { options: "--inspect=0.0.0.0:9229 --insecure-http-parser", problems: 2 },
@@ -36,6 +39,22 @@ for (const { flag, isRefused } of [
 ]) {
   test(`node ${flag} is ${isRefused ? "refused" : "taken"}`, () =>
     assert.deepEqual(pathsOf({}, [flag]), isRefused ? ["command line of node"] : []));
+}
+
+for (const { node, isRefused } of [
+  { node: "26.10.0", isRefused: false },
+  { node: "26.12.1", isRefused: false },
+  { node: "27.0.0", isRefused: false },
+  { node: "26.9.11", isRefused: true },
+  { node: "26.9", isRefused: true },
+  { node: "24.99.0", isRefused: true },
+  { node: "", isRefused: true },
+]) {
+  test(`H-1 Node "${node}" is ${isRefused ? "refused" : "taken"}`, () =>
+    assert.deepEqual(
+      readEnvironment({}, [], node).map(({ path }) => path),
+      isRefused ? ["node"] : [],
+    ));
 }
 
 test("the value of a flag or of a variable stands in no problem", () => {

@@ -12,19 +12,36 @@ const DANGEROUS: ReadonlyMap<string, string> = new Map([
  * secrets, an older TLS or somebody's code: who needs such a flag writes it where the process is started.
  */
 const HARMLESS =
-  /^--(?:max-(?:old|semi)-space-size(?:-percentage)?=\d+|(?:no-)?warnings|enable-source-maps|disable-proto=delete|no-addons|disable-sigusr1|unhandled-rejections=strict|report-on-fatalerror|report-exclude-env|report-exclude-network)$/;
+  /^--(?:max-(?:old|semi)-space-size(?:-percentage)?=\d+|(?:no-)?warnings|enable-source-maps|disable-proto=delete|no-addons|disable-sigusr1|unhandled-rejections=strict|disallow-code-generation-from-strings|report-on-fatalerror|report-exclude-env|report-exclude-network|report-compact|report-filename=stderr)$/;
 
 /** Flags of the command line that lay open what TLS hides, or the process itself. */
 const OPENING =
   /^--(?:inspect(?:-brk|-wait)?|tls-keylog|insecure-http-parser|tls-min-v1\.[01])(?:=|$)/;
 
 /**
+ * The oldest Node that this is tested with; those before it have published flaws. @see docs/dependencies.md, "Node"
+ */
+const OLDEST_NODE = [26, 10, 0] as const;
+
+/** Whether a version, `26.10.0`, is not older than {@link OLDEST_NODE}. What is no version is. */
+function isRecent(version: string): boolean {
+  const parts = version.split(".").map(Number);
+  for (const [index, oldest] of OLDEST_NODE.entries()) {
+    const part = parts[index] ?? NaN;
+    if (part !== oldest) return part > oldest;
+  }
+  return true;
+}
+
+/**
  * What the process was started with that would make the promises about TLS and credentials void.
  * @param flags of Node itself: `process.execArgv`
+ * @param node its version
  */
 export function readEnvironment(
   environment: NodeJS.ProcessEnv = process.env,
   flags: readonly string[] = process.execArgv,
+  node: string = process.versions.node,
 ): readonly ConfigProblem[] {
   const variables = [...DANGEROUS]
     .filter(([name]) => environment[name] !== undefined)
@@ -45,7 +62,10 @@ export function readEnvironment(
       path: "command line of node",
       message: `must not hold ${nameOf(flag)}`,
     }));
-  return [...variables, ...refused, ...opening];
+  const old = isRecent(node)
+    ? []
+    : [{ path: "node", message: `must be ${OLDEST_NODE.join(".")} or later: it is ${node}` }];
+  return [...variables, ...refused, ...opening, ...old];
 }
 
 /** Who the process is to AWS: the variables that EKS and AWS's own tools set. */

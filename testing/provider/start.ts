@@ -100,11 +100,17 @@ const memoryDirectory = async (): Promise<string> =>
   await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "notation-provider-"));
 
 /** How docs/configuration.md says that the service is started. */
-const FLAGS = [
+export const FLAGS = [
   "--disable-proto=delete",
+  "--disallow-code-generation-from-strings",
   "--no-addons",
   "--disable-sigusr1",
   "--unhandled-rejections=strict",
+  "--report-on-fatalerror",
+  "--report-exclude-env",
+  "--report-exclude-network",
+  "--report-compact",
+  "--report-filename=stderr",
   "--max-semi-space-size=4",
 ];
 
