@@ -7,8 +7,9 @@ import { createAuthorities } from "../testing/gatekeeper/certificates.ts";
 import { goBody } from "../testing/gatekeeper/caller.ts";
 import type { RunningProvider } from "../testing/provider/start.ts";
 import { pushSigned } from "./images.ts";
+import { residentMiB } from "./processes.ts";
 import type { Row } from "./report.ts";
-import { residentMiB, type Setting } from "./setting.ts";
+import type { Setting } from "./setting.ts";
 import { quantile } from "./statistics.ts";
 import { attack, type LoadResult } from "./vegeta.ts";
 

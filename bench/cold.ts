@@ -12,8 +12,9 @@ import { pass, slow } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
 import { JWS, jws } from "../testing/signing/envelope.ts";
 import { pushSigned, type SignedImage } from "./images.ts";
+import { residentMiB } from "./processes.ts";
 import type { Row } from "./report.ts";
-import { residentMiB, type Setting } from "./setting.ts";
+import type { Setting } from "./setting.ts";
 import { measure, quantile } from "./statistics.ts";
 
 /** Ready layouts judged by bare processes: what the machine gives when nothing else is done. */

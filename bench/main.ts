@@ -1,8 +1,9 @@
 // `make bench`: the load targets, measured with the real binaries, as a table and as a dated file.
-// `make bench ARGS="cached cold"` runs some of them and writes no file.
+// `make bench ARGS="cached cold"` runs some of them and writes no file; `--short` makes a tenth of the load, to see that they run.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "../testing/provider/start.ts";
+import { awsLoad } from "./aws.ts";
 import { cachedRate, manyKeys } from "./cached.ts";
 import { coldLatency, coldRate } from "./cold.ts";
 import { coldBurst, halfHanging } from "./overload.ts";
@@ -11,8 +12,13 @@ import { machine, table, type Row } from "./report.ts";
 import { createSetting, type Setting } from "./setting.ts";
 import { quantile } from "./statistics.ts";
 
+const asked = process.argv.slice(2).filter((word) => word !== "--short");
+const isShort = process.argv.includes("--short");
+
+/** Part of the load that is made. */
+const SHARE = isShort ? 0.1 : 1;
 /** Seconds of each closed-loop load. */
-const SECONDS = 60;
+const SECONDS = 60 * SHARE;
 
 const progress = (text: string): void => void process.stderr.write(`  ${text}\n`);
 
@@ -41,12 +47,12 @@ const SECTIONS = new Map<string, (setting: Setting) => Promise<Row[]>>([
   ["latency", async (setting) => await coldLatency(setting, progress)],
   ["cached", async (setting) => await cachedRate(setting, SECONDS, progress)],
   ["many", async (setting) => await manyKeys(setting, progress)],
+  ["aws", async () => await awsLoad(progress, SHARE)],
   ["half", async (setting) => await halfHanging(setting, progress)],
   ["burst", async (setting) => await coldBurst(setting, progress)],
   ["pods", async () => await manyPods(progress)],
 ]);
 
-const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !SECTIONS.has(name));
 if (unknown.length > 0) {
   process.stderr.write(
@@ -73,7 +79,7 @@ Caller, registry and provider share the machine. \`make bench\` prints this tabl
 ${table(rows)}
 `;
 process.stdout.write(`\n${text}`);
-if (asked.length === 0) {
+if (asked.length === 0 && !isShort) {
   const directory = join(ROOT, "bench/results");
   await mkdir(directory, { recursive: true });
   const file = join(directory, `${new Date().toISOString().slice(0, 10)}.md`);

@@ -1,10 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
-import { setTimeout } from "node:timers/promises";
 import { KIND, TEMPLATE } from "../testing/cluster/policy.ts";
 import { startBalancer } from "../testing/cluster/balancer.ts";
 import { expectSuccess } from "../testing/cluster/api.ts";
 import { startCluster, type Cluster } from "../testing/cluster/cluster.ts";
 import type { RunningProvider } from "../testing/provider/start.ts";
+import { sumOf, watchCost } from "./processes.ts";
 import type { Row } from "./report.ts";
 
 /** Replicas of the Deployment. */
@@ -19,76 +18,6 @@ const RATES = [
     rates: { controllerManager: { qps: 500, burst: 1_000 }, scheduler: { qps: 500, burst: 1_000 } },
   },
 ] as const;
-
-/** What a run cost the provider's processes and their children. */
-interface Cost {
-  readonly cpuSeconds: number;
-  readonly peakMiB: number;
-}
-
-interface Stat {
-  readonly pid: number;
-  readonly parent: number;
-  /** Of itself and of children that have ended, seconds. */
-  readonly cpuSeconds: number;
-  readonly residentMiB: number;
-}
-
-/** Clock ticks a second and bytes of a page, as Linux has them on amd64 and arm64. @see proc_pid_stat(5) */
-const TICKS = 100;
-const PAGE = 4_096;
-
-async function statOf(pid: number): Promise<Stat | undefined> {
-  try {
-    const text = await readFile(`/proc/${pid}/stat`, "utf8");
-    const fields = text
-      .slice(text.lastIndexOf(")") + 2)
-      .split(" ")
-      .map(Number);
-    const [parent = 0] = fields.slice(1);
-    const ticks = fields.slice(11, 15).reduce((sum, each) => sum + each, 0);
-    const [pages = 0] = fields.slice(21);
-    return { pid, parent, cpuSeconds: ticks / TICKS, residentMiB: (pages * PAGE) / 2 ** 20 };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Processes and everything below them. */
-async function family(roots: readonly number[]): Promise<readonly Stat[]> {
-  const names = (await readdir("/proc")).map(Number).filter((pid) => pid > 0);
-  const stats = (await Promise.all(names.map(statOf))).filter((stat) => stat !== undefined);
-  const members = new Set(roots);
-  // A child may have a smaller number than its parent.
-  for (let size = 0; size !== members.size;) {
-    size = members.size;
-    for (const { pid, parent } of stats) if (members.has(parent)) members.add(pid);
-  }
-  return stats.filter(({ pid }) => members.has(pid));
-}
-
-/** Looks at processes while something runs. */
-async function watchCost<T>(pids: readonly number[], work: () => Promise<T>): Promise<[T, Cost]> {
-  const cpu = async (): Promise<number> =>
-    (await family(pids)).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
-  const before = await cpu();
-  let peakMiB = 0;
-  const ended = new AbortController();
-  const looking = (async () => {
-    while (!ended.signal.aborted) {
-      const resident = (await family(pids)).reduce((sum, stat) => sum + stat.residentMiB, 0);
-      peakMiB = Math.max(peakMiB, resident);
-      await setTimeout(100);
-    }
-  })();
-  try {
-    const result = await work();
-    return [result, { cpuSeconds: (await cpu()) - before, peakMiB }];
-  } finally {
-    ended.abort();
-    await looking;
-  }
-}
 
 interface Outcome {
   readonly seconds: number;
@@ -137,11 +66,9 @@ async function countsOf({
   admin,
 }: RunningProvider): Promise<{ undecided: number; requests: number }> {
   const text = await (await fetch(`${admin}/metrics`)).text();
-  const sum = (pattern: RegExp): number =>
-    text.matchAll(pattern).reduce((total, [, count]) => total + Number(count), 0);
   return {
-    undecided: sum(/^notation_provider_verifications_total\{outcome="undecided".*\} (\d+)$/gm),
-    requests: sum(/^notation_provider_requests_total\{.*route="validate".*\} (\d+)$/gm),
+    undecided: sumOf(text, "notation_provider_verifications_total", 'outcome="undecided".*'),
+    requests: sumOf(text, "notation_provider_requests_total", '.*route="validate".*'),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAuthority, type SigningIdentity } from "../testing/signing/authority.ts";
@@ -54,10 +54,4 @@ export async function createSetting(): Promise<Setting> {
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** Resident memory of a process now, in MiB. @see proc_pid_status(5), VmRSS */
-export async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }

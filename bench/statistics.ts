@@ -26,3 +26,25 @@ export async function measure<T>(
   await Promise.all(Array.from({ length: concurrency }, worker));
   return { times, perSecond: (items.length * 1000) / (performance.now() - began) };
 }
+
+/**
+ * Does `work` again and again for so long, `concurrency` at once.
+ * @param work of the next number from 0 on; whether it counts
+ * @returns those that count, a second
+ */
+export async function rateFor(
+  seconds: number,
+  concurrency: number,
+  work: (index: number) => Promise<boolean>,
+): Promise<number> {
+  const began = performance.now();
+  const elapsed = (): number => (performance.now() - began) / 1000;
+  let [next, counted] = [0, 0];
+  const worker = async (): Promise<void> => {
+    while (elapsed() < seconds) {
+      if (await work(next++)) counted += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  return counted / elapsed();
+}

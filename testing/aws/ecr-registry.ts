@@ -9,7 +9,7 @@
  *   registry.on("GET /v2/app/manifests/v1", status(503));
  *   registry.bucket.count(/^GET /);            // what was asked of the other host
  */
-import { json, pass, redirect, type Answer } from "../registry/answers.ts";
+import { json, pass, redirect, slow, type Answer } from "../registry/answers.ts";
 import type { Target } from "../registry/target.ts";
 import { startUnruly, type Unruly } from "../registry/unruly.ts";
 import type { EcrDouble } from "./ecr.ts";
@@ -22,6 +22,8 @@ export interface EcrRegistryOptions {
   readonly host?: string;
   /** Tokens of other regions are refused. Default any region. */
   readonly region?: string;
+  /** Milliseconds that every answer takes, here and at the other host; for benches. Default none. */
+  readonly distanceMs?: number;
 }
 
 export interface EcrRegistry extends Unruly {
@@ -47,6 +49,8 @@ const SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signat
 
 export async function startEcrRegistry(options: EcrRegistryOptions): Promise<EcrRegistry> {
   const { ecr, upstream, region, host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com" } = options;
+  const { distanceMs = 0 } = options;
+  const far = (answer: Answer): Answer => (distanceMs === 0 ? answer : slow(distanceMs, answer));
   const denied = new Set<string>();
   let isThrottled = false;
   await using parts = new AsyncDisposableStack();
@@ -83,12 +87,13 @@ export async function startEcrRegistry(options: EcrRegistryOptions): Promise<Ecr
     delete request.headers.authorization;
     return pass()(exchange);
   };
-  registry.on(/^GET /, answer);
+  registry.on(/^GET /, far(answer));
   // Whoever sends credentials along is told as S3 tells him.
-  bucket.on(/^GET /, (exchange) => {
+  const open: Answer = (exchange) => {
     if (exchange.request.headers.authorization === undefined) return pass()(exchange);
     return json({ code: "InvalidArgument" }, { status: 400 })(exchange);
-  });
+  };
+  bucket.on(/^GET /, far(open));
   const owned = parts.move();
   return {
     ...registry,

@@ -56,12 +56,17 @@ export interface EcrDouble {
   archived(repository: string, digest: string, count: number): void;
 }
 
-export function createEcrDouble(options: Partial<EcrState> = {}): EcrDouble {
+export interface EcrDoubleOptions extends Partial<EcrState> {
+  /** Milliseconds since the epoch: the clock that tokens end on. Default that of the server. */
+  readonly now?: () => number;
+}
+
+export function createEcrDouble({ now, ...options }: EcrDoubleOptions = {}): EcrDouble {
   const state: EcrState = { lifeMs: TWELVE_HOURS_MS, passwordLength: 1600, ...options };
   const tokens: GivenToken[] = [];
   const signings = new Map<string, readonly Signing[]>();
   const archives = new Map<string, number>();
-  let clock: Issuer["now"] = Date.now;
+  let clock: Issuer["now"] = now ?? Date.now;
 
   const service: Service = {
     name: "ecr",
@@ -71,12 +76,12 @@ export function createEcrDouble(options: Partial<EcrState> = {}): EcrDouble {
         "GetAuthorizationToken",
         {
           answer: ({ region, account }, aws) => {
-            clock = () => aws.now();
+            clock = now ?? (() => aws.now());
             const password = randomBytes(state.passwordLength)
               .toString("base64")
               .slice(0, state.passwordLength);
             const authorizationToken = Buffer.from(`AWS:${password}`).toString("base64");
-            const expiresAt = aws.now() + state.lifeMs;
+            const expiresAt = clock() + state.lifeMs;
             const authorization = `Basic ${authorizationToken}`;
             tokens.push({ region, account, authorization, expiresAt });
             const proxyEndpoint = `https://${account}.dkr.ecr.${region}.amazonaws.com`;

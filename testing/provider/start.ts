@@ -32,6 +32,8 @@ export interface ProviderOptions {
   readonly authorities?: Authorities;
   /** Whether the log is read after `ready`. Default true; reading 20,000 lines a second costs a measurement half a core. */
   readonly readsLog?: boolean;
+  /** A program that serves with the configuration file that is its last argument, and what comes before it. Default `provider/main.ts serve --config`. */
+  readonly entry?: readonly [string, ...string[]];
 }
 
 /** A provider that runs as a process of its own, as it does in a cluster. */
@@ -144,9 +146,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
     [
       ...FLAGS,
       ...(options.preload === undefined ? [] : [`--import=${options.preload}`]),
-      join(ROOT, "provider/main.ts"),
-      "serve",
-      "--config",
+      ...(options.entry ?? [join(ROOT, "provider/main.ts"), "serve", "--config"]),
       join(directory, "provider.yaml"),
     ],
     {

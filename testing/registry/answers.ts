@@ -82,7 +82,8 @@ export const pass =
     const body = changes.body?.(received) ?? received;
     const sent = new Map(Object.entries(incoming.headers));
     sent.delete("transfer-encoding");
-    sent.set("content-length", String(Buffer.byteLength(body)));
+    // To HEAD the length is that of what GET would bring.
+    if (request.method !== "HEAD") sent.set("content-length", String(Buffer.byteLength(body)));
     for (const [name, value] of Object.entries(changes.headers ?? {})) sent.set(name, value);
     for (const [name, value] of sent) if (value !== undefined) response.setHeader(name, value);
     response.writeHead(incoming.statusCode ?? 502);

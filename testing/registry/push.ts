@@ -2,7 +2,7 @@ import type { Descriptor } from "../../provider/image/descriptor.ts";
 import { digestOf, hexOf } from "../../provider/image/digest.ts";
 import { send, type Received, type Target } from "./target.ts";
 
-const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const SIGNATURE_TYPE = "application/vnd.cncf.notary.signature";

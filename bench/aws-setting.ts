@@ -1,0 +1,169 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createEcrDouble, type EcrDouble } from "../testing/aws/ecr.ts";
+import { startEcrRegistry, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
+import { createSigningAuthority, jobArn, profileArn } from "../testing/aws/envelopes.ts";
+import { createSigner } from "../testing/aws/signer.ts";
+import { pass, startAws, type Aws, type AwsAnswer } from "../testing/aws/wire.ts";
+import {
+  startProvider,
+  type ProviderOptions,
+  type RunningProvider,
+} from "../testing/provider/start.ts";
+import { slow, type Answer } from "../testing/registry/answers.ts";
+import { startMade, type Made } from "../testing/registry/made.ts";
+import { createAuthority } from "../testing/signing/authority.ts";
+import { jws } from "../testing/signing/envelope.ts";
+import { statement, writeTrust, type TrustStatement } from "../testing/signing/trust.ts";
+
+/** How an image is signed: by AWS Signer, by a job of its that is revoked, by ourselves, by nobody whom we trust, not at all. */
+export type Kind = "aws" | "revoked" | "x509" | "stranger" | "unsigned";
+
+export interface AwsSettingOptions {
+  readonly kindOf: (index: number) => Kind;
+  /** Milliseconds to Amazon ECR, and to AWS Signer. Default none. */
+  readonly distanceMs?: { readonly registry: number; readonly signer: number };
+  /** Asked at every request to the registry behind ECR: what it answers instead; undefined is its own answer. */
+  readonly registryFault?: () => Answer | undefined;
+  /** The same of AWS Signer. */
+  readonly signerFault?: () => AwsAnswer | undefined;
+  /** Of the keys that sign `x509` and `stranger`. Default P-384, as AWS Signer's are. */
+  readonly keyType?: "P-256" | "P-384";
+  /** Milliseconds since the epoch: the clock of ECR's tokens. Default the machine's. */
+  readonly now?: () => number;
+}
+
+/** AWS and an Amazon ECR of as many images as one likes, and a trust policy for them. */
+export interface AwsSetting extends AsyncDisposable {
+  readonly aws: Aws;
+  readonly ecr: EcrDouble;
+  readonly registry: EcrRegistry;
+  readonly made: Made;
+  /** A trust directory. */
+  readonly trust: string;
+  /** `registry/repository@digest` of an image. */
+  key(index: number): string;
+  /** Writes the trust policy anew. @param more statements beside the one for all images */
+  writePolicy(more: readonly TrustStatement[]): void;
+  provider(options?: Pick<ProviderOptions, "overrides" | "entry">): Promise<RunningProvider>;
+}
+
+/** Of each image a job that does not change, so that questions about it are equal. */
+const jobOf = (index: number): string =>
+  jobArn({}, `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`);
+
+export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsSetting> {
+  const { kindOf, keyType = "P-384", distanceMs, registryFault, signerFault } = options;
+  await using parts = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), "bench-aws-"));
+  parts.defer(async () => await rm(directory, { recursive: true, force: true }));
+
+  const authority = await createSigningAuthority();
+  const own = await createAuthority({ name: "bench", keyType });
+  const signer = await own.issue({ commonName: "bench" });
+  const stranger = await (
+    await createAuthority({ name: "stranger", keyType })
+  ).issue({ commonName: "stranger" });
+
+  const revocations = createSigner();
+  const made = parts.use(
+    await startMade({
+      envelope(subject, index) {
+        switch (kindOf(index)) {
+          case "aws":
+            return authority.sign({ subject, job: jobOf(index) }).bytes;
+          case "revoked":
+            revocations.revokeJob(jobOf(index));
+            return authority.sign({ subject, job: jobOf(index) }).bytes;
+          case "x509":
+            return jws({ signer, subject });
+          case "stranger":
+            return jws({ signer: stranger, subject });
+          case "unsigned":
+            return undefined;
+        }
+      },
+      ...(registryFault !== undefined && { fault: registryFault }),
+    }),
+  );
+
+  const ecr = createEcrDouble(options.now === undefined ? {} : { now: options.now });
+  const aws = parts.use(await startAws({ services: [ecr.service, revocations.service] }));
+  const far: AwsAnswer =
+    distanceMs === undefined
+      ? pass()
+      : async (exchange) => {
+          await slow(distanceMs.signer, () => pass()(exchange))(exchange);
+        };
+  aws.on("GetRevocationStatus", (exchange) => (signerFault?.() ?? far)(exchange));
+  const registry = parts.use(
+    await startEcrRegistry({
+      ecr,
+      upstream: made,
+      ...(distanceMs !== undefined && { distanceMs: distanceMs.registry }),
+    }),
+  );
+
+  const trust = join(directory, "trust");
+  const writePolicy = (more: readonly TrustStatement[]): void =>
+    writeTrust(trust, {
+      statements: [
+        statement({
+          trustStores: ["ca:example", "signingAuthority:aws"],
+          trustedIdentities: [profileArn(), "x509.subject: C=US, ST=WA, O=Example"],
+        }),
+        ...more,
+      ],
+      stores: { "ca:example": [own.root], "signingAuthority:aws": [authority.root] },
+    });
+  writePolicy([]);
+
+  const owned = parts.move();
+  return {
+    aws,
+    ecr,
+    registry,
+    made,
+    trust,
+    key(index) {
+      const { repository, digest } = made.image(index);
+      return `${registry.ecrHost}/${repository}@${digest}`;
+    },
+    writePolicy,
+    async provider({ overrides, entry } = {}) {
+      return await startProvider({
+        trust,
+        readsLog: false,
+        ...(entry !== undefined && { entry }),
+        registries: [
+          {
+            host: registry.ecrHost,
+            endpoint: registry.url,
+            plainHttp: true,
+            credentials: { aws: true },
+            blobHosts: [registry.blobHost],
+            allowedAddresses: ["127.0.0.0/8"],
+          },
+        ],
+        overrides: {
+          ...overrides,
+          server: { drainDelay: "0ms", ...overrides?.["server"] },
+          aws: {
+            accounts: ["111122223333"],
+            endpoints: [
+              { service: "signer", url: aws.url },
+              { service: "ecr", url: aws.url },
+            ],
+          },
+        },
+        environment: {
+          AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
+          AWS_EC2_METADATA_DISABLED: "true",
+        },
+      });
+    },
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  };
+}
