@@ -26,13 +26,17 @@ type Progress = (text: string) => void;
 /** Tries of one image: what a fault left undecided is asked again, as Gatekeeper's callers do. */
 const TRIES = 20;
 
+interface AskOptions {
+  readonly signal?: AbortSignal;
+}
+
 /** Asks for an image until it is decided, and insists that it is verified. @returns requests that it took */
-function asking(provider: RunningProvider, setting: AwsSetting) {
+function asking(provider: RunningProvider, setting: AwsSetting, options: AskOptions = {}) {
   const caller = provider.caller();
   return async (index: number): Promise<number> => {
     const key = setting.key(index);
     for (let tries = 1; ; tries += 1) {
-      const { response, raw } = await caller.ask([key]);
+      const { response, raw } = await caller.ask([key], options);
       const [item] = response.response.items;
       if (item !== undefined && item.error === undefined) return tries;
       if (item !== undefined || tries === TRIES) throw new Error(`not verified: ${raw}`);
@@ -43,8 +47,11 @@ function asking(provider: RunningProvider, setting: AwsSetting) {
 const range = (from: number, count: number): readonly number[] =>
   Array.from({ length: count }, (_, index) => from + index);
 
-/** One image after the other, and then a thousand at once. */
-async function coldAws(progress: Progress, share: number): Promise<Row[]> {
+/**
+ * One image signed by AWS Signer after the other, and then a thousand at once, with AWS and Amazon ECR at a distance.
+ * @param share of the load that is made, 1 or less
+ */
+export async function coldAws(progress: Progress, share: number): Promise<Row[]> {
   await using setting = await createAwsSetting({ kindOf: () => "aws", distanceMs: DISTANCE });
   await using provider = await setting.provider();
   const ask = asking(provider, setting);
@@ -127,7 +134,7 @@ async function startProxy(to: string): Promise<AsyncDisposable & { readonly url:
 }
 
 /** What one `notation verify` against the registry takes, as one would do without the provider. */
-async function bareVerify(progress: Progress): Promise<Row[]> {
+export async function bareVerify(progress: Progress): Promise<Row[]> {
   const given = process.env["NOTATION_SIGNER_PLUGIN"];
   const kind = given === undefined ? "x509" : "aws";
   progress(`bare notation verify against the registry, ${kind}`);
@@ -188,7 +195,7 @@ const WAITING = 64;
 const FIRST_AWS = 1_000_000;
 
 /** Whether a Signer that takes two seconds costs images that do not need it, of the very same registry. */
-async function slowSigner(progress: Progress, share: number): Promise<Row[]> {
+export async function slowSigner(progress: Progress, share: number): Promise<Row[]> {
   await using setting = await createAwsSetting({
     kindOf: (index) => (index < FIRST_AWS ? "x509" : "aws"),
     signerFault: () => (exchange) => slow(2000, async () => await exchange.pass())(exchange),
@@ -203,14 +210,13 @@ async function slowSigner(progress: Progress, share: number): Promise<Row[]> {
     const caller = provider.caller();
     const over = new AbortController();
     let next = FIRST_AWS;
+    const askSlow = asking(provider, setting, over);
+    // Each is asked for again after its caller's deadline, and another one follows when it is verified.
     const wait = async (): Promise<void> => {
-      while (!over.signal.aborted) {
-        // The answer comes after the caller's deadline; another image follows at once.
-        await caller.ask([setting.key((next += 1))], { signal: over.signal }).catch(() => {});
-      }
+      while (!over.signal.aborted) await askSlow((next += 1)).catch(() => {});
     };
     const waiting = isSlow ? Array.from({ length: WAITING }, wait) : [];
-    if (isSlow) await setting.aws.seen("GetRevocationStatus", WAITING / 2);
+    if (isSlow) await setting.aws.seen("GetRevocationStatus", WAITING);
     rates.push(
       await rateFor(seconds, 8, async (index) => {
         const { response } = await caller.ask([setting.key(index + 1)]);
@@ -250,7 +256,7 @@ export const signerFaults = (): (() => AwsAnswer | undefined) =>
   everyTwentieth<AwsAnswer>([throttled(), internal(), reset()]);
 
 /** Whether what is held stays bounded over ten thousand images with faults. */
-async function manyAws(progress: Progress, share: number): Promise<Row[]> {
+export async function manyAws(progress: Progress, share: number): Promise<Row[]> {
   const images = 10_000 * share;
   await using setting = await createAwsSetting({
     kindOf: () => "aws",
@@ -299,18 +305,5 @@ async function manyAws(progress: Progress, share: number): Promise<Row[]> {
       met: isBounded,
       limit: "caches: 20,000 verdicts, 64 MiB of evidence; connections: 16 to a registry",
     },
-  ];
-}
-
-/**
- * What the provider promises of images that AWS Signer signed, with AWS and Amazon ECR at a distance.
- * @param share of the images that there are, 1 or less
- */
-export async function awsLoad(progress: Progress, share: number): Promise<Row[]> {
-  return [
-    ...(await coldAws(progress, share)),
-    ...(await bareVerify(progress)),
-    ...(await slowSigner(progress, share)),
-    ...(await manyAws(progress, share)),
   ];
 }

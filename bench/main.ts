@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "../testing/provider/start.ts";
-import { awsLoad } from "./aws.ts";
+import { bareVerify, coldAws, manyAws, slowSigner } from "./aws.ts";
 import { cachedRate, manyKeys } from "./cached.ts";
 import { coldLatency, coldRate } from "./cold.ts";
 import { coldBurst, halfHanging } from "./overload.ts";
@@ -47,7 +47,10 @@ const SECTIONS = new Map<string, (setting: Setting) => Promise<Row[]>>([
   ["latency", async (setting) => await coldLatency(setting, progress)],
   ["cached", async (setting) => await cachedRate(setting, SECONDS, progress)],
   ["many", async (setting) => await manyKeys(setting, progress)],
-  ["aws", async () => await awsLoad(progress, SHARE)],
+  ["aws", async () => await coldAws(progress, SHARE)],
+  ["aws-bare", async () => await bareVerify(progress)],
+  ["aws-slow", async () => await slowSigner(progress, SHARE)],
+  ["aws-many", async () => await manyAws(progress, SHARE)],
   ["half", async (setting) => await halfHanging(setting, progress)],
   ["burst", async (setting) => await coldBurst(setting, progress)],
   ["pods", async () => await manyPods(progress)],

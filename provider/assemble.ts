@@ -157,6 +157,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
       workDeadlineMs: verification.deadline,
       maxWaiting: verification.maxWaiting,
       concurrency: verification.concurrency,
+      maxBytesAside: verification.concurrency * maxEnvelopeBytes,
     },
     lives: { verifiedMs: cache.verified, rejectedMs: cache.rejected, tagMs: cache.tags },
     cache: {

@@ -155,6 +155,7 @@ export async function createNotation(options: NotationOptions): Promise<Notation
           return await decide(question, { signal, spawned, inquiry });
         }, signal);
         if (taken !== "early") return taken;
+        question.onWait?.();
         await untilAborted(inquiry?.settled ?? Promise.resolve(), signal);
       }
     };

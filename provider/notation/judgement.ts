@@ -32,6 +32,8 @@ export interface Question {
   readonly statement: Statement;
   /** Replaces the statement's level. */
   readonly level: AskedLevel | undefined;
+  /** Told when it waits for AWS Signer, which takes its time: nothing is fetched or run meanwhile. */
+  readonly onWait?: () => void;
 }
 
 /**

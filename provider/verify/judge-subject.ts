@@ -8,6 +8,7 @@ import { isRefusal, undecided, type Refusal, type Verified } from "../verdict/ve
 import { verified } from "./facts.ts";
 import { ENDED, type Failure } from "./failure.ts";
 import type { Ground } from "./ground.ts";
+import type { Place } from "./registry-limit.ts";
 import { weigh } from "./weigh.ts";
 
 /**
@@ -21,6 +22,9 @@ export type JudgeSubject = (
   known: Descriptor | undefined,
   signal: AbortSignal,
 ) => Promise<Judged>;
+
+/** The same, with the place that it has while it is judged. */
+export type JudgeInPlace = (...asked: [...Parameters<JudgeSubject>, Place]) => Promise<Judged>;
 
 /** A verdict, and what it rests on besides the facts. */
 export type Judged = (Verified & Grounded) | Refusal;
@@ -48,7 +52,7 @@ export interface JudgeSubjectOptions {
 
 const OTHER_SUBJECT = undecided("REGISTRY_ERROR", "the registry answered with another image");
 
-export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
+export function createJudgeSubject(options: JudgeSubjectOptions): JudgeInPlace {
   const { collect, judge, failure, whyUnsigned } = options;
 
   async function evidenceOf(
@@ -69,11 +73,13 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
     repository: Repository,
     subject: Descriptor,
     candidate: Candidate,
+    place: Place,
     signal: AbortSignal,
   ): Promise<Judgement> {
     if (candidate.kind === "bad") return candidate.verdict;
     const { level } = key;
-    const about = { repository, subject, envelope: candidate };
+    const onWait = (): void => place.leave(candidate.bytes.length);
+    const about = { repository, subject, envelope: candidate, onWait };
     try {
       return await judge({ ...about, trust: snapshot, statement, level }, signal);
     } catch (error) {
@@ -81,7 +87,7 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
     }
   }
 
-  return async (ground, digest, known, signal) => {
+  return async (ground, digest, known, signal, place) => {
     const { registry, repository } = ground.key.reference;
     const from = { registry, repository };
     if (signal.aborted) return ENDED;
@@ -94,7 +100,7 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeSubject {
     try {
       for await (const candidate of candidates) {
         if (signal.aborted) return ENDED;
-        const judgement = await judgementOf(ground, from, subject, candidate, signal);
+        const judgement = await judgementOf(ground, from, subject, candidate, place, signal);
         if (judgement.kind !== "passed") refusals.push(judgement);
         else if (candidate.kind === "envelope") {
           const { asked } = judgement;

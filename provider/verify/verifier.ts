@@ -35,6 +35,8 @@ export interface VerifierOptions {
     readonly maxWaiting: number;
     /** Verifications of one registry's images that are under way at once. */
     readonly concurrency: number;
+    /** Bytes of envelopes that one registry's images may hold beyond those, while they wait for AWS Signer. */
+    readonly maxBytesAside: number;
   };
   readonly lives: {
     readonly verifiedMs: number;

@@ -104,7 +104,13 @@ async function* inTurn(
   }
 }
 
-const LIMITS = { deadlineMs: 1800, workDeadlineMs: 10_000, maxWaiting: 1000, concurrency: 100 };
+const LIMITS = {
+  deadlineMs: 1800,
+  workDeadlineMs: 10_000,
+  maxWaiting: 1000,
+  concurrency: 100,
+  maxBytesAside: 1000,
+};
 
 /** One verifier, and the parts around it as a test wants them: a registry, a Notation, trust policies. */
 export function createWorld({
