@@ -44,6 +44,12 @@ export interface EcrRegistry extends Unruly {
 /** `/v2/<repository>/<kind>/<reference>` */
 const PATH = /^\/v2\/(?<repository>.+)\/(?<kind>manifests|blobs|referrers)\/(?<reference>[^/?]+)/;
 
+/** What S3 answers: a signed URL wants no other credentials. */
+const withoutCredentials: Answer = (exchange) => {
+  if (exchange.request.headers.authorization === undefined) return pass()(exchange);
+  return json({ code: "InvalidArgument" }, { status: 400 })(exchange);
+};
+
 /** A signed URL is of no use to anyone else, and not for long. */
 const SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signature=";
 
@@ -89,11 +95,7 @@ export async function startEcrRegistry(options: EcrRegistryOptions): Promise<Ecr
   };
   registry.on(/^GET /, far(answer));
   // Whoever sends credentials along is told as S3 tells him.
-  const open: Answer = (exchange) => {
-    if (exchange.request.headers.authorization === undefined) return pass()(exchange);
-    return json({ code: "InvalidArgument" }, { status: 400 })(exchange);
-  };
-  bucket.on(/^GET /, far(open));
+  bucket.on(/^GET /, far(withoutCredentials));
   const owned = parts.move();
   return {
     ...registry,

@@ -73,6 +73,15 @@ const describe = (mediaType: string, bytes: Buffer): Descriptor => ({
   size: bytes.length,
 });
 
+function send(response: ServerResponse, mediaType: string, body: Buffer): void {
+  response.writeHead(200, {
+    "content-type": mediaType,
+    "content-length": body.length,
+    "docker-content-digest": digestOf(body),
+  });
+  response.end(body);
+}
+
 export async function startMade({ envelope: sign, fault }: MadeOptions): Promise<Made> {
   const remembered = new Map<number, Parts>();
   const counts = { requests: 0, faults: 0 };
@@ -99,15 +108,6 @@ export async function startMade({ envelope: sign, fault }: MadeOptions): Promise
     if (remembered.size > REMEMBERED && oldest !== undefined) remembered.delete(oldest);
     return parts;
   }
-
-  const send = (response: ServerResponse, mediaType: string, body: Buffer): void => {
-    response.writeHead(200, {
-      "content-type": mediaType,
-      "content-length": body.length,
-      "docker-content-digest": digestOf(body),
-    });
-    response.end(body);
-  };
 
   function answer(url: string, response: ServerResponse): void {
     const { index, kind, name } = PATH.exec(url)?.groups ?? {};
