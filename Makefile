@@ -95,6 +95,10 @@ test-image: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/reape
 bench: install cluster-tools tools/bin/vegeta ## Measure the load targets
 	@node bench/main.ts $(ARGS)
 
+.PHONY: bench-soak
+bench-soak: install cluster-tools ## Two hours of what the provider keeps, in twenty minutes of load; fails when a gate is missed
+	@node bench/soak.ts $(ARGS)
+
 .PHONY: format
 format: install ## Write every file as prettier wants it
 	@prettier --write --log-level warn .

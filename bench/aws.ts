@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layOutPlugin } from "../provider/signer/install.ts";
-import { internal, throttled, type AwsAnswer } from "../testing/aws/wire.ts";
 import { ROOT, type RunningProvider } from "../testing/provider/start.ts";
-import { pass, reset, slow, status, type Answer } from "../testing/registry/answers.ts";
+import { pass, slow } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
 import { createAwsSetting, type AwsSetting } from "./aws-setting.ts";
+import { registryFaults, signerFaults } from "./faults.ts";
 import { vitalsOf, type Vitals } from "./processes.ts";
 import type { Row } from "./report.ts";
 import { measure, quantile, rateFor } from "./statistics.ts";
@@ -239,21 +239,6 @@ export async function slowSigner(progress: Progress, share: number): Promise<Row
     },
   ];
 }
-
-/** Every twentieth is a fault, one kind after the other. */
-function everyTwentieth<T>(faults: readonly T[]): () => T | undefined {
-  let count = 0;
-  return () => {
-    count += 1;
-    return count % 20 === 0 ? faults[(count / 20) % faults.length] : undefined;
-  };
-}
-
-/** 5 % of what a registry, and AWS Signer, answer in the benches. */
-export const registryFaults = (): (() => Answer | undefined) =>
-  everyTwentieth([status(503), reset(), status(429, { "retry-after": "0" }), status(500)]);
-export const signerFaults = (): (() => AwsAnswer | undefined) =>
-  everyTwentieth<AwsAnswer>([throttled(), internal(), reset()]);
 
 /** Whether what is held stays bounded over ten thousand images with faults. */
 export async function manyAws(progress: Progress, share: number): Promise<Row[]> {

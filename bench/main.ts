@@ -8,6 +8,7 @@ import { cachedRate, manyKeys } from "./cached.ts";
 import { coldLatency, coldRate } from "./cold.ts";
 import { coldBurst, halfHanging } from "./overload.ts";
 import { manyPods } from "./pods.ts";
+import { threeReplicas } from "./replicas.ts";
 import { machine, table, type Row } from "./report.ts";
 import { createSetting, type Setting } from "./setting.ts";
 import { quantile } from "./statistics.ts";
@@ -53,6 +54,7 @@ const SECTIONS = new Map<string, (setting: Setting) => Promise<Row[]>>([
   ["aws-many", async () => await manyAws(progress, SHARE)],
   ["half", async (setting) => await halfHanging(setting, progress)],
   ["burst", async (setting) => await coldBurst(setting, progress)],
+  ["replicas", async (setting) => await threeReplicas(setting, progress, SHARE)],
   ["pods", async () => await manyPods(progress)],
 ]);
 

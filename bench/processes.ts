@@ -51,7 +51,7 @@ async function family(roots: readonly number[]): Promise<readonly Stat[]> {
 }
 
 /** Processes below this one, those that start others included. */
-export const childrenOf = async (pid: number): Promise<number> => (await family([pid])).length - 1;
+const childrenOf = async (pid: number): Promise<number> => (await family([pid])).length - 1;
 
 /** Looks at processes while something runs. */
 export async function watchCost<T>(

@@ -22,6 +22,7 @@ export interface Setting extends AsyncDisposable {
     readonly registry?: { readonly host: string; readonly ca?: string };
     readonly overrides?: ProviderOptions["overrides"];
     readonly notation?: string;
+    readonly authorities?: ProviderOptions["authorities"];
   }): Promise<RunningProvider>;
 }
 
@@ -47,6 +48,7 @@ export async function createSetting(): Promise<Setting> {
           server: { drainDelay: "0ms", ...options.overrides?.["server"] },
         },
         ...(options.notation !== undefined && { notation: options.notation }),
+        ...(options.authorities !== undefined && { authorities: options.authorities }),
       });
     },
     async [Symbol.asyncDispose]() {

@@ -5,6 +5,18 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 /**
+ * How steeply values rise, by the median of the slopes between all pairs: a few that stand out change nothing.
+ * @param points of place and value
+ * @see Theil, "A rank-invariant method of linear and polynomial regression analysis"; Sen (1968)
+ */
+export function slopeOf(points: readonly (readonly [number, number])[]): number {
+  const slopes = points.flatMap(([x, y], index) =>
+    points.slice(index + 1).map(([otherX, otherY]) => (otherY - y) / (otherX - x)),
+  );
+  return quantile(slopes, 0.5);
+}
+
+/**
  * Runs `work` for each item, `concurrency` at once.
  * @returns milliseconds of each, and items a second over all
  */

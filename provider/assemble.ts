@@ -3,7 +3,7 @@ import { createAwsParts, usesEcr, whyUnsigned } from "./aws-parts.ts";
 import type { Config } from "./config/schema.ts";
 import { createCollect } from "./evidence/collect.ts";
 import { createContents, type Contents } from "./evidence/contents.ts";
-import { now, wallNow } from "./lib/clock.ts";
+import { now, REAL_AGES, type Ages } from "./lib/clock.ts";
 import { createNotation, type Notation, type NotationEvent } from "./notation/judge.ts";
 import { createStarterClient } from "./notation/starter-client.ts";
 import type { OwnDirectory } from "./own-directory.ts";
@@ -53,6 +53,8 @@ export interface AssembleOptions {
   /** Milliseconds from a request's arrival to its last answer. */
   readonly deadlineMs: number;
   readonly observers: Observers;
+  /** Default real time. */
+  readonly ages?: Ages;
 }
 
 /** Where somebody else's plugin asks AWS Signer, or nobody does. */
@@ -66,13 +68,13 @@ const OUTPUT_BYTES = 64 * 1024;
  * @throws with a sentence when a directory cannot be written, or a file that the configuration names cannot be read
  */
 export async function assemble(options: AssembleOptions): Promise<Judging> {
-  const { config, directory, deadlineMs, observers } = options;
+  const { config, directory, deadlineMs, observers, ages = REAL_AGES } = options;
   const { verification, cache } = config;
   // Ended in the reverse order: nobody is left without what it needs.
   await using parts = new AsyncDisposableStack();
 
   const bounds = { graceMs: config.notation.grace, outputBytes: OUTPUT_BYTES };
-  const aws = createAwsParts(config, observers.aws);
+  const aws = createAwsParts(config, observers.aws, ages);
   parts.defer(() => aws.close());
   const signer = usesOwnPlugin(config)
     ? await createSigner({
@@ -87,7 +89,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   const registry = createRegistryClient({
     registries: config.registries.map((entry) => toRegistryOptions(entry, aws.ecr)),
     ...(open !== undefined && { open }),
-    now,
+    now: ages.now,
     ...(observers.registry && { observe: observers.registry }),
   });
   parts.defer(async () => await registry.close());
@@ -128,7 +130,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
   const [trust, notation] = await Promise.all(making);
   const maxEnvelopeBytes = verification.maxEnvelope;
   const maxCacheBytes = cache.maxEvidence;
-  const contents = createContents({ registry, maxEnvelopeBytes, maxCacheBytes, now });
+  const contents = createContents({ registry, maxEnvelopeBytes, maxCacheBytes, now: ages.now });
   const watch =
     signer && createWatch(config, signer.ask, (cacheKeys) => verifier.forget(cacheKeys));
   parts.defer(() => watch?.close());
@@ -167,7 +169,8 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     },
     keepTag: config.mutation.keepTag,
     now,
-    wallNow,
+    wallNow: ages.wallNow,
+    ageNow: ages.now,
     ...(observers.verifier && { observe: observers.verifier }),
   });
   parts.defer(() => verifier.close());

@@ -4,19 +4,22 @@ import { parseEcrHost } from "./aws/ecr-host.ts";
 import { opensRegistries } from "./config/aws.ts";
 import { awsVariables } from "./config/environment.ts";
 import type { Config } from "./config/schema.ts";
-import { now, wallNow } from "./lib/clock.ts";
+import { REAL_AGES, type Ages } from "./lib/clock.ts";
 import { rejected, undecided, type Refusal } from "./verdict/verdict.ts";
 import type { WhyUnsigned } from "./verify/judge-subject.ts";
 
 /** @throws with a sentence when a file that the configuration names cannot be read */
-export function createAwsParts(config: Config, observe?: (event: AwsEvent) => void): Aws {
+export function createAwsParts(
+  config: Config,
+  observe?: (event: AwsEvent) => void,
+  ages: Ages = REAL_AGES,
+): Aws {
   const { ca, ...rest } = config.aws;
   return createAws({
     ...rest,
     ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
     variables: awsVariables(),
-    now,
-    wallNow,
+    ...ages,
     ...(observe !== undefined && { observe }),
   });
 }

@@ -9,7 +9,7 @@ import { createApp } from "./http/app.ts";
 import { certificateFiles, type TlsFiles } from "./http/certificate-files.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
 import type { Announce } from "./kubernetes/events.ts";
-import { now } from "./lib/clock.ts";
+import { now, REAL_AGES, type Ages } from "./lib/clock.ts";
 import type { OwnCertificates } from "./own-certificates.ts";
 import { createOwnDirectory } from "./own-directory.ts";
 import { labelsOf } from "./registry-options.ts";
@@ -49,9 +49,10 @@ const BODY_TIMEOUT_MS = 4000;
 /**
  * Starts the service: reads what it needs, listens, and watches what may change. Top to bottom this is the map of the
  * provider's parts. When it fails, what was begun by then is ended again.
+ * @param ages what is kept grows old on them: real time, but for a test that has hours pass in minutes
  * @throws with a sentence when the certificates, the runtime directory or an address cannot be had
  */
-export async function serve(config: Config, log: Log): Promise<Service> {
+export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): Promise<Service> {
   // Ended in the reverse order.
   await using parts = new AsyncDisposableStack();
   const directory = parts.use(createOwnDirectory(config.runtimeDirectory));
@@ -74,6 +75,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     directory,
     deadlineMs: config.server.deadline,
     observers: observersOf({ metrics, log, awsHealth, announce: own?.announce }),
+    ages,
   });
   parts.defer(async () => await judging.close());
 
@@ -105,7 +107,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     clientNames: options.clientNames,
     source: own?.certificates.source ?? certificateFiles(filesOf(config)),
     ...splitAddress(options.address),
-    now,
+    now: ages.now,
     limits: { ...SERVER_LIMITS, maxConnections: options.maxConnections },
     observeRequest: metrics.observeRequest,
     onChange: ({ notAfter, problem }) => {

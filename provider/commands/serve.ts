@@ -1,5 +1,6 @@
 import { readEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load.ts";
+import type { Ages } from "../lib/clock.ts";
 import { serve, type Service } from "../serve.ts";
 import { createLog } from "../telemetry/log.ts";
 import { packageVersion } from "./package-version.ts";
@@ -11,9 +12,10 @@ const LAST_RESORT_MS = 5000;
 /**
  * Serves until SIGTERM or SIGINT, then drains and ends with 0; a second signal ends at once. A signal before it serves
  * lets the start end first.
+ * @param ages see {@link serve}
  * @returns the exit code: 0 after a drain, 1 when it could not start or something failed that never should
  */
-export async function serveCommand(file: string): Promise<number> {
+export async function serveCommand(file: string, ages?: Ages): Promise<number> {
   const environment = readEnvironment();
   const loaded = loadConfig(file);
   if (environment.length > 0 || "problems" in loaded) {
@@ -36,7 +38,7 @@ export async function serveCommand(file: string): Promise<number> {
   };
 
   log.info("starting", { version: packageVersion(), node: process.version });
-  const starting = serve(config, log);
+  const starting = serve(config, log, ages);
   let faults = 0;
   const fail = (error: unknown): void => {
     log.error("the process failed", {}, error);

@@ -93,7 +93,8 @@ const BACKOFF_MS = 200;
 export function createAsk(options: AskOptions): Ask {
   const { call, timeoutMs, deadlineMs, freshMs, partition, now, schedule, random } = options;
   const regions = new QuickLRU<string, Region>({ maxSize: MAX_REGIONS });
-  const answers = new QuickLRU<string, Answered>({ maxSize: MAX_ANSWERS });
+  // The oldest first.
+  const answers = new Map<string, Answered>();
   const deadlines = createDeadlines(deadlineMs, new Error("late"), schedule);
   const flight = createFlight<Answered>(() => deadlines.begin());
 
@@ -176,12 +177,22 @@ export function createAsk(options: AskOptions): Ask {
     return answer === "full" ? unknown("too many questions wait for AWS Signer") : answer;
   }
 
+  /** Keeps an answer while it is fresh: the memory of a cluster's questions is then that of a minute, not of a day. */
+  function remember(key: string, answered: Answered): void {
+    answers.delete(key);
+    answers.set(key, answered);
+    for (const [oldest, { askedAt }] of answers) {
+      if (answers.size <= MAX_ANSWERS && now() - askedAt < freshMs) break;
+      answers.delete(oldest);
+    }
+  }
+
   function askAgain(question: SignerQuestion, caller: AbortSignal): Promise<Answered> {
     const begin = async (deadline: AbortSignal): Promise<Answered> => {
       const askedAt = now();
       const answered = { answer: await inTurn(question, deadline), askedAt };
       const { answer } = answered;
-      if (answer.kind !== "unknown") answers.set(question.key, answered);
+      if (answer.kind !== "unknown") remember(question.key, answered);
       options.observe?.({
         service: "signer",
         operation: "revocation",

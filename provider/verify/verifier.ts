@@ -54,6 +54,8 @@ export interface VerifierOptions {
   readonly now: () => number;
   /** Milliseconds since the epoch: signatures say when they expire. */
   readonly wallNow: () => number;
+  /** A clock that never goes back either, on which the lives of what is kept are measured. Default `now`. */
+  readonly ageNow?: () => number;
   readonly watch?: Watch;
   readonly whyUnsigned?: WhyUnsigned;
   readonly observe?: (event: VerifierEvent) => void;
@@ -91,6 +93,7 @@ export interface Verifier {
 /** Puts the parts of verification together. */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { limits, lives, cache, registry, now, schedule = realTime } = options;
+  const { ageNow = now } = options;
   const observe = guarded(options.observe);
   const onFault = (error: unknown): void => observe({ kind: "error", error });
   const failure = createFailure(onFault);
@@ -102,7 +105,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     registry,
     lifeMs: lives.tagMs,
     maxEntries: cache.maxTags,
-    now,
+    now: ageNow,
     deadline,
     failure,
     onFault,
@@ -114,7 +117,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     lives,
     maxVerdicts: cache.maxVerdicts,
     maxBytes: cache.maxBytes,
-    now,
+    now: ageNow,
     wallNow: options.wallNow,
     ...(options.watch !== undefined && { watch: options.watch }),
     deadline,
@@ -132,7 +135,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     maxEntries: cache.maxVerdicts,
     maxBytes: KEY_BYTES,
     allows,
-    now,
+    now: ageNow,
   });
   return {
     decide: createDecideBatch({ verify, parse, waiting, failure, now }),

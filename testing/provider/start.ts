@@ -6,7 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stringify } from "yaml";
-import { createAuthorities, type Authorities, type Pair } from "../gatekeeper/certificates.ts";
+import {
+  createAuthorities,
+  issueServing,
+  type Authorities,
+  type Pair,
+} from "../gatekeeper/certificates.ts";
 import { createCaller, type Caller } from "../gatekeeper/caller.ts";
 
 /** The root of the checkout. */
@@ -32,6 +37,8 @@ export interface ProviderOptions {
   readonly authorities?: Authorities;
   /** Whether the log is read after `ready`. Default true; reading 20,000 lines a second costs a measurement half a core. */
   readonly readsLog?: boolean;
+  /** Certificates of both sides, which replicas share. Default new ones. */
+  readonly authorities?: Authorities;
   /** A program that serves with the configuration file that is its last argument, and what comes before it. Default `provider/main.ts serve --config`. */
   readonly entry?: readonly [string, ...string[]];
 }
@@ -49,6 +56,8 @@ export interface RunningProvider extends AsyncDisposable {
   readonly startedMs: number;
   /** A caller that speaks as Gatekeeper does, with Gatekeeper's certificate. */
   caller(mode?: "kept" | "perCall"): Caller;
+  /** Writes another serving certificate of the same authority over the one it has, as a renewal does. */
+  renewCertificate(notAfter: Date): Promise<void>;
   /** A client certificate of Gatekeeper's authority with another name. */
   issueClient(name: string): Promise<Pair>;
   /** Lines that the provider logged so far. */
@@ -205,6 +214,11 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       pid: child.pid ?? 0,
       startedMs: performance.now() - began,
       log,
+      async renewCertificate(notAfter) {
+        const { cert, key } = await issueServing(authorities.provider, { notAfter });
+        await writeFile(join(directory, "provider/tls.crt"), cert);
+        await writeFile(join(directory, "provider/tls.key"), key);
+      },
       issueClient: async (name) => await authorities.gatekeeper.issue({ name }),
       caller: (mode = "kept") => {
         const { cert, key } = authorities.gatekeeper;

@@ -56,6 +56,8 @@ export interface Unruly extends Target, AsyncDisposable {
   openConnections(): number;
   /** Ends every connection without a word, busy or idle. */
   cut(): void;
+  /** Forgets the requests, for a load that is long. */
+  forget(): void;
   /** Forgets the rules and the requests. */
   reset(): void;
 }
@@ -127,6 +129,7 @@ export async function startUnruly(options: UnrulyOptions = {}): Promise<Unruly> 
     connections: () => connections,
     openConnections: () => sockets.size,
     cut,
+    forget: () => void (requests.length = 0),
     reset() {
       rules.length = 0;
       requests.length = 0;

@@ -1,0 +1,394 @@
+// `make bench-soak`: twenty real minutes of mixed load, in which two hours pass for whatever the provider keeps. Ends with a table and
+// exit code 1 when a gate was missed. `make bench-soak ARGS=--short` is the same in two minutes with fewer images, and writes no file.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { createCaller, type Caller, type Item } from "../testing/gatekeeper/caller.ts";
+import { gatekeeperName } from "../testing/gatekeeper/certificates.ts";
+import { ROOT } from "../testing/provider/start.ts";
+import { statement } from "../testing/signing/trust.ts";
+import { createAwsSetting, type Kind } from "./aws-setting.ts";
+import { acceleratedAges } from "./clock.ts";
+import { registryFaults, signerFaults } from "./faults.ts";
+import { collectedShare, sumOf, vitalsOf, type Vitals } from "./processes.ts";
+import { machine, table, type Row } from "./report.ts";
+import { quantile, slopeOf } from "./statistics.ts";
+
+const isShort = process.argv.includes("--short");
+const MINUTES = isShort ? 2 : 20;
+const IMAGES = isShort ? 2_000 : 50_000;
+/** Minutes that pass meanwhile for verdicts, tags, evidence and tokens. */
+const AGED_MINUTES = isShort ? 40 : 130;
+const FACTOR = AGED_MINUTES / MINUTES;
+
+/** Life of a token of ECR, in minutes of the accelerated clock: twelve hours would outlive the soak. */
+const TOKEN_MINUTES = isShort ? 10 : 30;
+/** Real seconds between two trust policies, two certificates, two looks at the process. */
+const POLICY_SECONDS = 10;
+const CERTIFICATE_SECONDS = 15;
+const LOOK_SECONDS = isShort ? 2 : 5;
+
+/** Images that are asked for again and again, in requests of three, so many a second. */
+const HOT = 60;
+const HOT_REQUESTS = 20;
+/** Requests for new images at once, at most: a machine that is too slow falls behind, and does not pile up. */
+const MOST_AT_ONCE = 100;
+/** Tries of one image before it counts as not decided. */
+const TRIES = 30;
+/** The first boundary of the provider's histogram beyond its deadline of 1.8 s, in seconds. */
+const LATE = "2";
+
+/** Of twenty images: how they are signed. */
+const kindOf = (index: number): Kind => {
+  const turn = index % 20;
+  if (turn === 0) return "unsigned";
+  if (turn === 1) return "stranger";
+  if (turn === 2) return "revoked";
+  return turn < 7 ? "aws" : "x509";
+};
+
+/** What an image must be answered with: facts, or this reason. */
+const REASONS: ReadonlyMap<Kind, string> = new Map([
+  ["unsigned", "UNSIGNED"],
+  ["stranger", "UNTRUSTED_SIGNER"],
+  ["revoked", "REVOKED"],
+]);
+
+const isRight = (index: number, { error, value }: Item): boolean => {
+  const reason = REASONS.get(kindOf(index));
+  if (reason !== undefined) return error?.startsWith(`${reason}: `) === true;
+  return (value as { readonly outcome?: string } | undefined)?.outcome === "verified";
+};
+
+const epoch = Date.now();
+const ages = acceleratedAges(FACTOR, epoch);
+const began = performance.now();
+const elapsed = (): number => (performance.now() - began) / 1000;
+const say = (text: string): void =>
+  void process.stderr.write(`  ${elapsed().toFixed(0).padStart(4)} s  ${text}\n`);
+
+const counts = {
+  requests: 0,
+  keys: 0,
+  decided: 0,
+  undecided: 0,
+  wrong: 0,
+  failed: 0,
+  policies: 0,
+  certificates: 0,
+};
+const wrong: string[] = [];
+const times: number[] = [];
+
+say(`${IMAGES} images in ${MINUTES} minutes, ${AGED_MINUTES} by the provider's clock of ages`);
+await using setting = await createAwsSetting({
+  kindOf,
+  keyType: "P-256",
+  registryFault: registryFaults(),
+  signerFault: signerFaults(),
+  now: ages.wallNow,
+});
+setting.ecr.state.lifeMs = TOKEN_MINUTES * 60_000;
+await using provider = await setting.provider({
+  entry: [join(ROOT, "bench/soak-provider.ts"), String(FACTOR), String(epoch)],
+  // Where minutes are hours, what is watched is asked about as often as it would be in an hour.
+  overrides: { signer: { revocationInterval: `${Math.ceil(60 / FACTOR)}s`, revocationRate: 20 } },
+});
+const atRest = await vitalsOf(provider);
+const ca = await readFile(join(provider.directory, "provider/ca.crt"), "utf8");
+const newCaller = async (): Promise<Caller> => {
+  const pair = await provider.issueClient(gatekeeperName());
+  return createCaller({ url: provider.url, ca, ...pair });
+};
+let caller = await newCaller();
+
+/** Asks once, and looks at the answer. @returns the images that are still undecided */
+async function ask(indexes: readonly number[]): Promise<readonly number[]> {
+  const keys = new Map(indexes.map((index) => [setting.key(index), index]));
+  const from = performance.now();
+  counts.requests += 1;
+  counts.keys += keys.size;
+  try {
+    const { response } = await caller.ask([...keys.keys()]);
+    for (const item of response.response.items) {
+      const index = keys.get(item.key);
+      if (index === undefined || !isRight(index, item)) {
+        counts.wrong += 1;
+        wrong.push(`${index === undefined ? "?" : kindOf(index)}: ${JSON.stringify(item)}`);
+      }
+      keys.delete(item.key);
+    }
+  } catch (error) {
+    counts.failed += 1;
+    wrong.push(`failed: ${String(error)}`);
+  }
+  times.push(performance.now() - from);
+  counts.undecided += keys.size;
+  return [...keys.values()];
+}
+
+/** Asks for a new image until it is decided. */
+async function decide(index: number): Promise<void> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const { length } = await ask([index]);
+    if (length === 0) {
+      counts.decided += 1;
+      return;
+    }
+  }
+}
+
+const over = new AbortController();
+/** Does something at fixed times until the load is over. */
+async function every(seconds: number, work: () => Promise<void> | void): Promise<void> {
+  for (let turn = 1; !over.signal.aborted; turn += 1) {
+    const pause = began + startedMs + turn * seconds * 1000 - performance.now();
+    await setTimeout(Math.max(0, pause), undefined, { signal: over.signal }).catch(() => {});
+    if (!over.signal.aborted) await work();
+  }
+}
+const startedMs = performance.now() - began;
+
+/** New images at an even rate, as many at once as it takes. */
+async function newImages(): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  const rate = IMAGES / (MINUTES * 60);
+  for (let index = HOT; index < IMAGES; index += 1) {
+    const pause = startedMs + (index / rate) * 1000 - (performance.now() - began);
+    if (pause > 0) await setTimeout(pause);
+    while (underWay.size >= MOST_AT_ONCE) await Promise.race(underWay);
+    // A machine that cannot keep up must not make this endless.
+    if (elapsed() > MINUTES * 60 * 1.25) break;
+    const deciding = decide(index).finally(() => underWay.delete(deciding));
+    underWay.add(deciding);
+  }
+  await Promise.all(underWay);
+}
+
+/** The certificate that was written last, by its end. */
+let certificateUntil = new Date(0);
+const looks: Vitals[] = [];
+let hot = 0;
+const background = [
+  every(1 / HOT_REQUESTS, async () => {
+    hot += 3;
+    await ask([hot, hot + 1, hot + 2].map((index) => index % HOT));
+  }),
+  every(POLICY_SECONDS, () => {
+    counts.policies += 1;
+    const name = `other-${counts.policies % 7}`;
+    const scope = `registry.example.com/${name}`;
+    setting.writePolicy([statement({ name, registryScopes: [scope] })]);
+  }),
+  every(CERTIFICATE_SECONDS, async () => {
+    counts.certificates += 1;
+    // Told apart by their ends, which the provider's metrics say.
+    certificateUntil = new Date(Date.now() + (24 * 60 + counts.certificates) * 60_000);
+    await provider.renewCertificate(certificateUntil);
+    const old = caller;
+    caller = await newCaller();
+    // What is under way on the old connections ends first.
+    void setTimeout(5000).then(async () => await old.close());
+  }),
+  every(LOOK_SECONDS, async () => {
+    looks.push(await vitalsOf(provider));
+    setting.registry.forget();
+    setting.registry.bucket.forget();
+  }),
+  every(isShort ? 10 : 60, () => {
+    const last = looks.at(-1);
+    say(
+      `${counts.decided} decided, ${counts.undecided} undecided at first, ${counts.wrong} wrong, ${counts.failed} failed; ` +
+        `resident ${last?.residentMiB.toFixed(0)} MiB, heap ${last?.heapMiB.toFixed(0)} MiB, ${last?.descriptors} descriptors`,
+    );
+  }),
+];
+// The hot images are new once as well.
+await Promise.all(Array.from({ length: HOT }, (_, index) => decide(index)));
+await newImages();
+const seconds = elapsed() - startedMs / 1000;
+over.abort();
+await Promise.all(background);
+
+say("load is over; waiting for what is under way");
+// Runs that nobody waits for any more end at their deadline of ten seconds.
+await setTimeout(12_000);
+await caller.close();
+await setTimeout(1000);
+const afterwards = await vitalsOf(provider);
+
+/** Caches are full and the heap has its size in the second half. */
+const steady = looks.filter(({ at }) => at - began - startedMs > (seconds * 1000) / 2);
+const [first = atRest] = steady;
+const last = steady.at(-1) ?? atRest;
+const agedHours = ({ at }: Vitals): number => ((at - began) * FACTOR) / 3_600_000;
+/** Least of each few looks: between two collections memory goes up and down. */
+const floor = (read: (look: Vitals) => number): readonly (readonly [number, number])[] =>
+  steady
+    .filter((_, index) => index % 6 === 0)
+    .map((look, index) => [
+      agedHours(look),
+      Math.min(...steady.slice(index * 6, index * 6 + 6).map(read)),
+    ]);
+const slope = slopeOf(floor((look) => look.residentMiB));
+const heapSlope = slopeOf(floor((look) => look.heapMiB));
+const share = collectedShare(first, last);
+const verdicts = sumOf(last.metrics, "notation_provider_cache_entries", 'cache="verdicts"');
+const evidence = sumOf(last.metrics, "notation_provider_cache_bytes", 'cache="evidence"');
+const expirySeconds = sumOf(
+  afterwards.metrics,
+  "notation_provider_serving_certificate_expiry_seconds",
+);
+const servedUntil = Date.now() + expirySeconds * 1000;
+const spread = (read: (look: Vitals) => number): string =>
+  `${Math.min(...steady.map(read)).toFixed(0)} to ${Math.max(...steady.map(read)).toFixed(0)}`;
+const middle = (from: readonly Vitals[], read: (look: Vitals) => number): number =>
+  quantile(from.map(read), 0.5);
+const half = Math.floor(steady.length / 2);
+const kept = (look: Vitals): number => look.descriptors - look.connections;
+/** Answers of `/validate`, all or those within a time. */
+const answered = (name: string, labels = ""): number =>
+  sumOf(
+    afterwards.metrics,
+    `notation_provider_request_duration_seconds_${name}`,
+    `.*${labels}.*route="validate".*`,
+  );
+const late = answered("count") - answered("bucket", `le="${LATE}"`);
+const drift = middle(steady.slice(half), kept) - middle(steady.slice(0, half), kept);
+const tokens = setting.ecr.tokens.length;
+const passedMinutes = (seconds / 60) * FACTOR;
+const mostTokens = 2 + Math.ceil(passedMinutes / (0.75 * TOKEN_MINUTES));
+const { requests: registryRequests, faults } = setting.made.counts();
+
+const gate = (
+  id: string,
+  what: string,
+  measured: string,
+  target: string,
+  met: boolean,
+  limit = "",
+): Row => ({ id, what, measured, target, met, limit });
+const rows: readonly Row[] = [
+  {
+    id: "load",
+    what: "what there was, all of it judged by the real Notation",
+    measured:
+      `${seconds.toFixed(0)} s, ${counts.requests} requests, ${registryRequests} to the registry with ${faults} faults, ` +
+      `${setting.aws.count("GetRevocationStatus")} to Signer, ${counts.policies} trust policies, ${counts.certificates} certificates`,
+    target: "",
+    met: undefined,
+    limit: "both cores, shared with the doubles of AWS and ECR and the callers",
+  },
+  gate(
+    "L-5 ages",
+    "minutes that passed for verdicts, tags, evidence and tokens",
+    passedMinutes.toFixed(0),
+    isShort ? "≥ 30" : "≥ 120",
+    passedMinutes >= (isShort ? 30 : 120),
+  ),
+  gate(
+    "L-5 images",
+    `${IMAGES} distinct images: x509, AWS Signer, revoked, a stranger's, unsigned`,
+    `${counts.decided} decided, ${counts.undecided} answers undecided by faults`,
+    "all decided",
+    counts.decided === IMAGES,
+  ),
+  gate(
+    "L-5 verdicts",
+    "answers that were wrong",
+    `${counts.wrong} of ${counts.keys}`,
+    "0",
+    counts.wrong === 0,
+  ),
+  gate(
+    "L-5 deadline",
+    `requests answered more than ${LATE} s after they came, with a deadline of 1.8 s, or not at all`,
+    `${late} late, ${counts.failed} failed of ${counts.requests}; as the caller sees it p99 ${quantile(times, 0.99).toFixed(0)} ms, slowest ${quantile(times, 1).toFixed(0)} ms`,
+    "0",
+    late === 0 && counts.failed === 0 && answered("count") >= counts.requests,
+    "the caller shares its process with the doubles of AWS and ECR",
+  ),
+  gate(
+    "L-5 memory",
+    "resident memory in the second half, and its slope by the hours that passed for what is kept",
+    `${spread((look) => look.residentMiB)} MiB, ${slope.toFixed(1)} MiB/h (heap ${spread((look) => look.heapMiB)} MiB, ${heapSlope.toFixed(1)} MiB/h)`,
+    "< 1 MiB/h",
+    slope < 1,
+    "caches: 20,000 verdicts, 64 MiB of evidence",
+  ),
+  gate(
+    "L-5 caches",
+    "what is kept at the end",
+    `${verdicts} verdicts, ${(evidence / 2 ** 20).toFixed(0)} MiB of evidence`,
+    "≤ 20,000, ≤ 64 MiB",
+    verdicts <= 20_000 && evidence <= 64 * 2 ** 20,
+  ),
+  gate(
+    "L-5 descriptors",
+    "open descriptors in the second half, how the middle of those that are no connections moved, and at rest before and after",
+    `${spread((look) => look.descriptors)}, moved by ${drift.toFixed(0)}; ${atRest.descriptors} before, ${afterwards.descriptors} after`,
+    "flat",
+    Math.abs(drift) <= 8 && afterwards.descriptors <= atRest.descriptors + 40,
+    "40 after: idle connections to ECR, its blobs and AWS",
+  ),
+  gate(
+    "L-5 children",
+    "processes below the provider, and at rest before and after",
+    `${spread((look) => look.children)}; ${atRest.children} before, ${afterwards.children} after`,
+    "as before",
+    afterwards.children === atRest.children,
+  ),
+  gate(
+    "L-5 collection",
+    "share of the time that garbage is collected, in the second half",
+    `${(share * 100).toFixed(1)} %`,
+    "< 5 %",
+    share < 0.05,
+  ),
+  {
+    id: "L-5 loop",
+    what: "delay of the event loop in the second half, beyond its timer's grain",
+    measured: `p99 ${middle(steady, (look) => look.lagP99Ms).toFixed(1)} ms in the middle, longest ${Math.max(...steady.map((look) => look.lagMaxMs)).toFixed(0)} ms`,
+    target: "",
+    met: undefined,
+    limit: "two cores that are shared with everything else",
+  },
+  gate(
+    "L-5 tokens",
+    `tokens of ECR, of ${TOKEN_MINUTES} minutes each`,
+    `${tokens}`,
+    `≤ ${mostTokens}`,
+    tokens <= mostTokens && tokens > 1,
+  ),
+  gate(
+    "L-5 certificate",
+    "the certificate that was written last is the one that is served",
+    servedUntil === 0 ? "none" : new Date(servedUntil).toISOString(),
+    certificateUntil.toISOString(),
+    Math.abs(servedUntil - certificateUntil.getTime()) < 30_000,
+  ),
+  gate(
+    "L-5 start",
+    "from the start of the process to ready",
+    `${provider.startedMs.toFixed(0)} ms`,
+    "≤ 1,500 ms",
+    provider.startedMs <= 1500,
+  ),
+];
+
+const text = `# Soak, ${new Date().toISOString().slice(0, 10)}
+
+${machine({ Notation: "1.3.2" })}.
+Caller, registry, AWS and provider share the machine. \`make bench-soak\` prints this table.
+
+${table(rows)}
+`;
+process.stdout.write(`\n${text}`);
+for (const each of wrong.slice(0, 20)) process.stdout.write(`\n${each}`);
+if (!isShort) {
+  const directory = join(ROOT, "bench/results");
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, `${new Date().toISOString().slice(0, 10)}-soak.md`), text);
+}
+process.exitCode = rows.every(({ met }) => met !== false) ? 0 : 1;
