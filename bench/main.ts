@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "../testing/provider/start.ts";
 import { bareVerify, coldAws, manyAws, slowSigner } from "./aws.ts";
-import { cachedRate, manyKeys } from "./cached.ts";
+import { audit, cachedRate, manyKeys } from "./cached.ts";
 import { coldLatency, coldRate } from "./cold.ts";
 import { coldBurst, halfHanging } from "./overload.ts";
 import { manyPods } from "./pods.ts";
@@ -47,6 +47,7 @@ const SECTIONS = new Map<string, (setting: Setting) => Promise<Row[]>>([
   ["cold", async (setting) => await coldRate(setting, progress)],
   ["latency", async (setting) => await coldLatency(setting, progress)],
   ["cached", async (setting) => await cachedRate(setting, SECONDS, progress)],
+  ["audit", async (setting) => await audit(setting, progress, SHARE)],
   ["many", async (setting) => await manyKeys(setting, progress)],
   ["aws", async () => await coldAws(progress, SHARE)],
   ["aws-bare", async () => await bareVerify(progress)],

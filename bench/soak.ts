@@ -81,7 +81,9 @@ const counts = {
 const wrong: string[] = [];
 const times: number[] = [];
 
-say(`${IMAGES} images in ${MINUTES} minutes, ${AGED_MINUTES} by the provider's clock of ages`);
+say(
+  `L-5 and F-40: ${IMAGES} distinct images in ${MINUTES} minutes, ${AGED_MINUTES} by the provider's clock of ages`,
+);
 await using setting = await createAwsSetting({
   kindOf,
   keyType: "P-256",

@@ -37,8 +37,6 @@ export interface ProviderOptions {
   readonly authorities?: Authorities;
   /** Whether the log is read after `ready`. Default true; reading 20,000 lines a second costs a measurement half a core. */
   readonly readsLog?: boolean;
-  /** Certificates of both sides, which replicas share. Default new ones. */
-  readonly authorities?: Authorities;
   /** A program that serves with the configuration file that is its last argument, and what comes before it. Default `provider/main.ts serve --config`. */
   readonly entry?: readonly [string, ...string[]];
 }
