@@ -1,21 +1,13 @@
 // The whole service as a process of its own: real registry, real Notation, real mutual TLS.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import {
-  chmod,
-  copyFile,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-} from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test, type TestContext } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { descendantsOf } from "../testing/census.ts";
 import { createCaller } from "../testing/gatekeeper/caller.ts";
 import { createGatekeeperAuthority } from "../testing/gatekeeper/certificates.ts";
 import {
@@ -357,9 +349,7 @@ suite("the service", () => {
     const provider = await start(t, { overrides: { server: { drainDelay: "200ms" } } });
     const key = `${name}@${subject.digest}`;
     await codes(provider, [key]);
-    const children = (await readdir("/proc"))
-      .map(Number)
-      .filter((pid) => parentOf(pid) === provider.pid);
+    const children = descendantsOf(provider.pid);
     assert.ok(children.length > 0);
     const caller = provider.caller("perCall");
     let answered = 0;
@@ -396,9 +386,7 @@ suite("the service", () => {
       // A batch takes some 200 ms here; the first points lie before its request is read.
       const point = (round / POINTS) * 250 + Math.random() * (250 / POINTS);
       await wait(point);
-      const children = (await readdir("/proc"))
-        .map(Number)
-        .filter((pid) => descendsFrom(pid, provider.pid));
+      const children = descendantsOf(provider.pid);
       process.kill(provider.pid, "SIGTERM");
       const answer = await asking;
       const what = `${point.toFixed(1)} ms: ${JSON.stringify(answer)}`;
@@ -558,19 +546,3 @@ suite("the service", () => {
     assert.doesNotMatch(stderr, /at .*\.ts:/);
   });
 });
-
-/** Parent of a process. @see proc_pid_stat(5) */
-function descendsFrom(pid: number, ancestor: number): boolean {
-  const parent = parentOf(pid);
-  if (parent === undefined || parent <= 1) return false;
-  return parent === ancestor || descendsFrom(parent, ancestor);
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined;
-  }
-}

@@ -63,6 +63,15 @@ export function createAuthority({
     return sentBasic.header;
   };
 
+  const bearer = async (
+    repository: string,
+    realm: Realm,
+    signal: AbortSignal,
+  ): Promise<string | Undecided> => {
+    const token = await tokens.pull(repository, realm, signal);
+    return isRefusal(token) ? token : `${BEARER}${token}`;
+  };
+
   const forget = (repository: string, sent: string): void => {
     if (sent.startsWith(BEARER)) tokens.drop(repository, sent.slice(BEARER.length));
     if (sentBasic?.header === sent) refused = sentBasic.credentials;
@@ -98,10 +107,15 @@ export function createAuthority({
 
   return {
     async authorize(repository, signal) {
-      if (scheme === undefined) return undefined;
-      if (scheme.kind === "basic") return untilAborted(basic(), signal);
-      const token = await tokens.pull(repository, scheme.realm, signal);
-      return isRefusal(token) ? token : `${BEARER}${token}`;
+      const asked = scheme;
+      if (asked === undefined) return undefined;
+      const authorization =
+        asked.kind === "basic"
+          ? await untilAborted(basic(), signal)
+          : await bearer(repository, asked.realm, signal);
+      // Perhaps the registry wants something else by now, and only its next refusal would tell.
+      if (isRefusal(authorization) && scheme === asked) scheme = undefined;
+      return authorization;
     },
     learn(repository, sent, reply) {
       if (sent !== undefined) forget(repository, sent);

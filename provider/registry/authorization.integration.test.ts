@@ -228,6 +228,24 @@ test("F-11 who is denied for good is REGISTRY_UNAUTHORIZED, without asking the s
   assert.equal(registry.count(MANIFESTS), 2);
 });
 
+for (const { name, challenge } of [
+  { name: "a name and a password that nobody has", challenge: () => "Basic" },
+  {
+    name: "a token from a service that is broken",
+    challenge: (registry: Unruly) => bearer(registry),
+  },
+]) {
+  test(`F-10 a registry that once asked for ${name} is asked again, and answers when it wants nothing any more`, async () => {
+    await using registry = await startUnruly();
+    await using setup = createTestClient({ target: registry });
+    registry.on(/^GET \/token/, status(500));
+    registry.on(MANIFESTS, status(401, { "www-authenticate": challenge(registry) }));
+    assert.match(reasonOf(await ask(setup)) ?? "", /^REGISTRY_(?:UNAUTHORIZED|ERROR)$/);
+    registry.on(MANIFESTS, MANIFEST);
+    assert.equal(reasonOf(await ask(setup)), undefined);
+  });
+}
+
 interface Refused {
   readonly name: string;
   readonly challenge: (registry: Unruly) => string;

@@ -50,6 +50,21 @@ test("after its rest one tries, and what becomes of it decides", async () => {
   assert.equal(calls.length, 13);
 });
 
+test("F-02 work is told that it is the one that tries, so that nobody calls it off", async () => {
+  const { clock, circuit, pass } = setUp();
+  const told: boolean[] = [];
+  const work = async (tries: boolean): Promise<string> => {
+    told.push(tries);
+    return "up";
+  };
+  await circuit.pass(work);
+  for (let count = 0; count < 10; count += 1) await pass("down");
+  clock.ms = 2000;
+  await circuit.pass(work);
+  await circuit.pass(work);
+  assert.deepEqual(told, [false, true, false]);
+});
+
 test("an attempt that was given up leaves the next one to try", async () => {
   const { clock, circuit, pass } = setUp();
   for (let count = 0; count < 10; count += 1) await pass("down");

@@ -21,8 +21,10 @@ export interface Circuit<T> {
   /**
    * Does the work, or repeats the last failure while the registry is left alone. After that one piece of work tries
    * how it is, and the others still get the last failure. Work that rejects counts as nothing.
+   * @param work is told whether it is the one that tries. Its caller must not be able to call that off: an image that is asked for in
+   *   two requests at once gives up the one because the other got the last failure, and so nobody would ever try to the end
    */
-  pass(work: () => Promise<T>): Promise<T | Undecided>;
+  pass(work: (tries: boolean) => Promise<T>): Promise<T | Undecided>;
   /** Leaves the registry alone for as long as it asked for, and answers with `why` until then. */
   hold(ms: number, why: Undecided): void;
 }
@@ -37,8 +39,8 @@ export function createCircuit<T>({ now, failureOf }: CircuitOptions<T>): Circuit
     why = reason;
     openUntil = Math.max(openUntil, now() + ms);
   };
-  const attempt = async (work: () => Promise<T>): Promise<T> => {
-    const result = await work();
+  const attempt = async (work: (tries: boolean) => Promise<T>, tries: boolean): Promise<T> => {
+    const result = await work(tries);
     const failure = failureOf(result);
     if (failure !== undefined) {
       failures += 1;
@@ -51,11 +53,11 @@ export function createCircuit<T>({ now, failureOf }: CircuitOptions<T>): Circuit
   };
   return {
     async pass(work) {
-      if (why === undefined) return attempt(work);
+      if (why === undefined) return attempt(work, false);
       if (now() < openUntil || isProbing) return why;
       isProbing = true;
       try {
-        return await attempt(work);
+        return await attempt(work, true);
       } finally {
         isProbing = false;
       }

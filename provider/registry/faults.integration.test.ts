@@ -409,6 +409,32 @@ test("F-03 a registry that asks for a longer pause gets it", async () => {
   assert.equal(await ask(), undefined);
 });
 
+test("F-03 who tries whether a pause is over does so to the end, though its caller hangs up", async () => {
+  await using registry = await startUnruly();
+  let clock = 0;
+  await using setup = createTestClient({ target: registry, now: () => clock });
+  const gate = createGate();
+  registry.on(
+    PATH,
+    status(429, { "retry-after": "5" }),
+    after(gate.opened, manifest()),
+    manifest(),
+  );
+  const from = { registry: setup.host, repository: "app" };
+  assert.equal(reasonOf(await setup.client.subject(from, "v1", never)), "REGISTRY_THROTTLED");
+  clock += 5000;
+  const caller = new AbortController();
+  const trying = setup.client.subject(from, "v1", caller.signal);
+  await registry.seen(PATH, 2);
+  caller.abort(new Error("enough"));
+  await assert.rejects(trying, { message: "enough" });
+  assert.equal(registry.openConnections(), 1, "the request goes on");
+  gate.open();
+  while (reasonOf(await setup.client.subject(from, "v1", never)) !== undefined)
+    await new Promise(setImmediate);
+  assert.equal(registry.count(PATH), 3);
+});
+
 test("after close nothing is asked and nothing is left open", async () => {
   await using registry = await startUnruly();
   await using setup = createTestClient({ target: registry });

@@ -119,7 +119,10 @@ export function createSession({ registry, observe, now, wait, resolve }: Session
     endpoint,
     async ask(question) {
       const { signal } = question;
-      const work = takeSlot(() => circuit.pass(() => askInTurn(question)), signal);
+      // What tries whether the registry is well again goes on without its caller, within the times of a request.
+      const askOnce = (tries: boolean): Promise<Reply | Undecided> =>
+        askInTurn(tries ? { ...question, signal: closing.signal } : question);
+      const work = takeSlot(() => circuit.pass(askOnce), signal);
       const reply = await untilAborted(work, signal);
       if (reply === "full") return FULL;
       if (isRefusal(reply)) return reply;

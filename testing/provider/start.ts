@@ -45,6 +45,8 @@ export interface ProviderOptions {
 export interface RunningProvider extends AsyncDisposable {
   /** Holds `provider.yaml`, and `provider/` and `gatekeeper/` with certificates. */
   readonly directory: string;
+  /** Where it writes what it needs to run. */
+  readonly runtime: string;
   /** `https://127.0.0.1:<port>` */
   readonly url: string;
   /** `http://127.0.0.1:<port>` with `/readyz` and `/metrics`. */
@@ -207,6 +209,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
     }
     return {
       directory,
+      runtime,
       url,
       admin,
       pid: child.pid ?? 0,
