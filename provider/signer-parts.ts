@@ -8,7 +8,7 @@ import { now } from "./lib/clock.ts";
 import { realTime } from "./lib/deadline.ts";
 import type { CommandOptions } from "./notation/command.ts";
 import { createAsk, type Ask, type SignerEvent } from "./signer/ask.ts";
-import { createSignerClients } from "./signer/client.ts";
+import { createSignerClients, type SignerClients } from "./signer/client.ts";
 import { layOutPlugin } from "./signer/install.ts";
 import { pluginEnvironmentOf } from "./signer/plugin-environment.ts";
 import { SIGNER_PLUGIN } from "./signer/plugin.ts";
@@ -45,25 +45,32 @@ export interface SignerPartsOptions {
   readonly observe?: (event: SignerEvent) => void;
 }
 
+/**
+ * AWS Signer in each region, as the provider asks it.
+ * @throws with what the file system says when `aws.ca` cannot be read
+ */
+export function createClients({ aws: settings }: Config, aws: Aws): SignerClients {
+  const { fips, dualStack, ca, endpoints } = settings;
+  return createSignerClients({
+    credentials: () => aws.credentials.provide(),
+    async replaceCredentials(refused, signal) {
+      const others = await aws.credentials.replace(undefined, refused, signal);
+      return !isFailure(others) && others !== refused;
+    },
+    connectMs: CONNECT_MS,
+    useFips: fips,
+    useDualStack: dualStack,
+    endpoint: endpointOf(endpoints, "signer"),
+    ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
+  });
+}
+
 /** @throws with a sentence when a file that the configuration names cannot be read */
 export async function createSigner(options: SignerPartsOptions): Promise<SignerParts> {
   const { config, aws, directory, parts, observe } = options;
   const { signer } = config;
   const { fips, dualStack, ca, endpoints } = config.aws;
-  const clients = parts.use(
-    createSignerClients({
-      credentials: () => aws.credentials.provide(),
-      async replaceCredentials(refused, signal) {
-        const others = await aws.credentials.replace(undefined, refused, signal);
-        return !isFailure(others) && others !== refused;
-      },
-      connectMs: CONNECT_MS,
-      useFips: fips,
-      useDualStack: dualStack,
-      endpoint: endpointOf(endpoints, "signer"),
-      ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
-    }),
-  );
+  const clients = parts.use(createClients(config, aws));
   const ask = createAsk({
     call: clients.call,
     timeoutMs: signer.timeout,

@@ -58,6 +58,11 @@ export interface Credentials {
    * @throws {AwsCredentialsError} named `CredentialsProviderError`
    */
   provide(): Promise<AwsCredentials>;
+  /**
+   * Who AWS takes the provider for, an ARN: `arn:aws:sts::111122223333:assumed-role/provider/session`. Asked anew each time; AWS
+   * lets everybody ask it.
+   */
+  identity(caller: AbortSignal): Promise<string | AwsFailure>;
   /** Where they come from, how long they last, and why there are none; by role, the provider's own first. */
   states(): readonly CredentialsState[];
   close(): void;
@@ -210,6 +215,23 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       if (isFailure(keys)) throw new AwsCredentialsError(keys);
       return keys;
     },
+    async identity(caller) {
+      const keys = await current(undefined, caller);
+      if (isFailure(keys)) return keys;
+      const { GetCallerIdentityCommand, STSClient } = await import("@aws-sdk/client-sts");
+      const client = new STSClient({ ...clientConfig(regionFor(undefined)), credentials: keys });
+      try {
+        const answer = client.send(new GetCallerIdentityCommand({}), { abortSignal: caller });
+        return (await answer).Arn ?? UNNAMED;
+      } catch (error) {
+        caller.throwIfAborted();
+        return failureOf(error, {
+          service: "STS",
+          action: "sts:GetCallerIdentity",
+          remedy: "to the provider's credentials",
+        });
+      }
+    },
     states: () =>
       [...known].map(([role, renewed]) =>
         Object.assign(renewed.state(), { source: source.kind }, role === undefined ? {} : { role }),
@@ -219,6 +241,11 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     },
   };
 }
+
+const UNNAMED: AwsFailure = {
+  failure: "unreachable",
+  sentence: "STS gave an answer that names nobody",
+};
 
 /** A deadline of its own bounds every fetch. */
 const NEVER = new AbortController().signal;

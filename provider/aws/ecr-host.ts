@@ -45,6 +45,15 @@ export function parseEcrHost(host: string): EcrHost | undefined {
   };
 }
 
+/**
+ * The registry of an account in a region, under its first name.
+ * @returns undefined for a region of no partition that is known
+ */
+export function ecrHostOf(account: string, region: string): string | undefined {
+  const partition = partitionOf(region);
+  return partition && `${account}.dkr.ecr.${region}.${partition.suffix}`;
+}
+
 const PUBLIC_HOSTS: ReadonlySet<string> = new Set(["public.ecr.aws", "ecr-public.aws.com"]);
 
 /** Whether a host is Amazon's public registry, which anyone may read. */

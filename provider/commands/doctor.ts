@@ -48,8 +48,9 @@ async function findingsOf(
   const environment = readEnvironment().map(toFinding);
   const loaded = options.config === undefined ? undefined : loadConfig(options.config);
   const config = loaded !== undefined && "config" in loaded ? loaded.config : undefined;
+  await using parts = new AsyncDisposableStack();
   const trials = [
-    ...(config === undefined ? [] : trialsOf(config)),
+    ...(config === undefined ? [] : await trialsOf(config, parts)),
     ...(options.cluster === undefined
       ? []
       : [clusterTrial({ ...options, deadlineMs: config?.server.deadline ?? DEADLINE_MS })]),

@@ -14,6 +14,9 @@ const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 const PROFILE_VERSION = new RegExp(
   `^(?<profile>${START}:\\d{12}:/signing-profiles/[a-zA-Z0-9_]{2,64})/[a-zA-Z0-9]{10}$`,
 );
+const PROFILE = new RegExp(
+  `^(?<profile>${START}:(?<account>\\d{12}):/signing-profiles/(?<name>[a-zA-Z0-9_]{2,64}))(?:/[a-zA-Z0-9]{10})?$`,
+);
 const ALIASED_PROFILE = new RegExp(`^(?<profile>${START}::/aliased-signing-profiles/${UUID})$`);
 const JOB = new RegExp(`^${START}:\\d{12}:/signing-jobs/${UUID}$`);
 const ALIAS = /^arn:aws(?:-[a-z]{1,12}){0,3}:signer:::\/aliases\/[\x21-\x7e]{1,256}$/;
@@ -44,6 +47,30 @@ export function parseProfileVersion(arn: string): ProfileArn | undefined {
   const { partition, region, profile } = groups ?? {};
   if (partition === undefined || region === undefined || profile === undefined) return undefined;
   return partitionOf(region) === partition ? { partition, region, profile } : undefined;
+}
+
+/** A signing profile as a trust policy names it. */
+export interface SigningProfile {
+  readonly partition: string;
+  readonly region: string;
+  /** Twelve digits: whose profile it is. */
+  readonly account: string;
+  readonly name: string;
+  /** Without a version, `arn:<partition>:signer:<region>:<account>:/signing-profiles/<name>`. */
+  readonly arn: string;
+}
+
+/**
+ * Reads the ARN of a signing profile, with a version or without.
+ * @returns undefined for anything else, and where the region is not one of the partition's
+ */
+export function parseProfile(arn: string): SigningProfile | undefined {
+  const { profile, ...groups } = PROFILE.exec(arn)?.groups ?? {};
+  const { partition, region, account, name } = groups;
+  if (profile === undefined || partition === undefined || region === undefined) return undefined;
+  if (account === undefined || name === undefined) return undefined;
+  if (partitionOf(region) !== partition) return undefined;
+  return { partition, region, account, name, arn: profile };
 }
 
 /** `arn:<partition>:signer:<region>:<account>:/signing-jobs/<uuid>`. */

@@ -1,5 +1,6 @@
 import type { SignerClient } from "@aws-sdk/client-signer";
 import QuickLRU from "quick-lru";
+import type { SigningProfile } from "./arn.ts";
 import type { GetRevocationStatus } from "./ask.ts";
 import { isExpired } from "./failure.ts";
 import { PLATFORM } from "./question.ts";
@@ -41,6 +42,11 @@ export interface SignerClientOptions {
 export interface SignerClients extends Disposable {
   /** One attempt: one request, and a second one where the credentials had to be replaced. */
   readonly call: GetRevocationStatus;
+  /**
+   * What Signer says of a profile: `Active`, `Canceled` or `Revoked`. Needs a permission of its own, and the owner's.
+   * @throws what the SDK throws
+   */
+  profileStatus(profile: SigningProfile, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** Regions with connections; a cluster signs in a few. */
@@ -93,6 +99,12 @@ export function createSignerClients(options: SignerClientOptions): SignerClients
         if (hasOthers !== true) throw error;
         return await send();
       }
+    },
+    async profileStatus({ region, account, name }, abortSignal) {
+      const { GetSigningProfileCommand } = await import("@aws-sdk/client-signer");
+      const client = await clientOf(options.region ?? region);
+      const command = new GetSigningProfileCommand({ profileName: name, profileOwner: account });
+      return (await client.send(command, { abortSignal })).status;
     },
     [Symbol.dispose]() {
       for (const client of clients.values()) void client.then((made) => made.destroy());

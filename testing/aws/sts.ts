@@ -1,5 +1,5 @@
 /**
- * STS on loopback: AssumeRoleWithWebIdentity and AssumeRole.
+ * STS on loopback: AssumeRoleWithWebIdentity, AssumeRole and GetCallerIdentity.
  *
  *   const sts = createSts({ webIdentity: "token-of-the-Pod" });
  *   await using aws = await startAws({ services: [sts.service] });
@@ -65,6 +65,16 @@ export function createSts(options: Partial<StsState> = {}): Sts {
               call.input["WebIdentityToken"] === state.webIdentity
                 ? lend(call, aws)
                 : refusal(400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT."),
+          },
+        ],
+        [
+          "GetCallerIdentity",
+          {
+            answer: ({ principal, account }) => ({
+              Arn: principal,
+              Account: account,
+              UserId: "AIDA00000000000000000",
+            }),
           },
         ],
         [
