@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { createMount } from "../../testing/gatekeeper/mount.ts";
 import { readTokenFile } from "./token-file.ts";
 
 async function place(t: TestContext): Promise<string> {
@@ -37,3 +38,21 @@ for (const text of ["two\r\nheaders: here", "a blank", "no\u0000", "x".repeat(16
     assert.equal(await readTokenFile(path, async () => {}), undefined);
   });
 }
+
+test("F-16 a token file that is rotated again and again is always one token or the other", async () => {
+  await using mount = await createMount({ token: "first" });
+  const path = join(mount.directory, "token");
+  const seen = new Set<string | undefined>();
+  const over = new AbortController();
+  const rotate = async (): Promise<void> => {
+    for (let turn = 0; turn < 200; turn += 1) {
+      await mount.write({ token: turn % 2 === 0 ? "second" : "first" });
+    }
+    over.abort();
+  };
+  const read = async (): Promise<void> => {
+    while (!over.signal.aborted) seen.add(await readTokenFile(path, async () => {}));
+  };
+  await Promise.all([rotate(), read(), read()]);
+  assert.deepEqual(seen, new Set(["first", "second"]));
+});

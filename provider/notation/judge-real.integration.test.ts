@@ -420,6 +420,55 @@ async function revocable(t: TestContext, by = authority, revoked = false) {
   return { server, envelope: jws({ signer: identity, subject }) };
 }
 
+/** What an OCSP responder may do in place of answering. */
+const troubles: readonly {
+  readonly name: string;
+  readonly answer: RequestListener;
+}[] = [
+  { name: "fails", answer: (_, response) => response.writeHead(500).end() },
+  { name: "answers in garbage", answer: (_, response) => response.end("<html>") },
+  { name: "hangs up", answer: (request) => request.socket.destroy() },
+];
+for (const { name, answer } of troubles) {
+  for (const level of ["strict", "permissive", "audit"] as const) {
+    test(`F-14 an OCSP responder that ${name} is REVOCATION_UNKNOWN, or a warning that says so, under ${level}`, async (t) => {
+      const { url: ocspUrl, requests } = await revocationServer(t, answer);
+      const identity = await authority.issue({ commonName: "app", ocspUrl });
+      const { ask } = await fixture(t);
+      const code = codeOf(await ask(level, { envelope: jws({ signer: identity, subject }) }));
+      const want = level === "strict" ? "" : "passed revocation ";
+      assert.equal(code, `${want}REVOCATION_UNKNOWN`);
+      assert.ok(requests() > 0);
+    });
+  }
+
+  for (const isRevoked of [false, true]) {
+    test(`F-14 where an OCSP responder ${name}, the list says that a certificate is ${isRevoked ? "revoked" : "good"}`, async (t) => {
+      const { url: ocspUrl } = await revocationServer(t, answer);
+      let list: Buffer = Buffer.alloc(0);
+      const { url: crlUrl } = await revocationServer(t, (_, response) => response.end(list));
+      const identity = await authority.issue({ commonName: "app", ocspUrl, crlUrl });
+      list = await authority.revocationList({ revoked: isRevoked ? [identity.serial] : [] });
+      const { ask } = await fixture(t);
+      const code = codeOf(await ask("strict", { envelope: jws({ signer: identity, subject }) }));
+      assert.equal(code, isRevoked ? "REVOKED" : "passed");
+    });
+  }
+}
+
+test("F-14 T-67 an OCSP responder that says nothing is TIMEOUT at the deadline, and nothing is left of the run", async (t) => {
+  const server = await revocationServer(t, () => undefined);
+  const identity = await authority.issue({ commonName: "app", ocspUrl: server.url });
+  const { ask, runtime } = await fixture(t);
+  const deadline = new AbortController();
+  const envelope = jws({ signer: identity, subject });
+  const asked = ask("strict", { envelope, signal: deadline.signal });
+  await server.asked;
+  deadline.abort();
+  assert.equal(codeOf(await asked), "TIMEOUT");
+  assert.deepEqual(readdirSync(join(runtime, "layouts")), []);
+});
+
 for (const level of ["strict", "permissive", "audit"] as const) {
   test(`a certificate that its list does not name passes under ${level}, and the list is asked for once`, async (t) => {
     const { server, envelope } = await revocable(t);

@@ -8,6 +8,11 @@ import {
   status,
   type Answer,
 } from "../../testing/registry/answers.ts";
+import {
+  createAuthorities,
+  issueSelfSigned,
+  type LeafOptions,
+} from "../../testing/gatekeeper/certificates.ts";
 import { startCanary } from "../../testing/registry/canary.ts";
 import { until } from "../../testing/notation/processes.ts";
 import { createTestClient, type TestClient } from "../../testing/registry/client.ts";
@@ -457,6 +462,41 @@ test("T-65 a certificate of a stranger is REGISTRY_UNREACHABLE, and nothing was 
   }
   assert.deepEqual(registry.requests, []);
 });
+
+const local: LeafOptions = { name: "registry", ip: ["127.0.0.1"] };
+
+/** A certificate of an authority that the registry's `ca` names, but for what is said otherwise. */
+const flawed: readonly {
+  readonly name: string;
+  readonly leaf?: Partial<LeafOptions>;
+  readonly isSelfSigned?: boolean;
+  readonly want: string;
+}[] = [
+  { name: "that is good", want: "IMAGE_NOT_FOUND" },
+  { name: "for another name", leaf: { ip: ["127.0.0.3"] }, want: "REGISTRY_UNREACHABLE" },
+  {
+    name: "that has expired",
+    leaf: { notAfter: new Date(Date.now() - 1000) },
+    want: "REGISTRY_UNREACHABLE",
+  },
+  { name: "that vouches for itself", isSelfSigned: true, want: "REGISTRY_UNREACHABLE" },
+];
+for (const { name, leaf, isSelfSigned = false, want } of flawed) {
+  test(`T-65 a registry with a certificate ${name}: ${want}`, async (t) => {
+    // Which would let Node take any certificate.
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    t.after(() => delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"]);
+    const { ca, provider } = await createAuthorities();
+    const tls = isSelfSigned
+      ? await issueSelfSigned(local)
+      : await provider.issue({ ...local, ...leaf });
+    await using registry = await startUnruly({ tls });
+    await using setup = createTestClient({ target: { url: registry.url, ca } });
+    const from = { registry: setup.host, repository: "app" };
+    assert.equal(reasonOf(await setup.client.subject(from, "v1", never)), want);
+    assert.equal(registry.requests.length, want === "IMAGE_NOT_FOUND" ? 1 : 0);
+  });
+}
 
 test("T-65 a certificate for another name is REGISTRY_UNREACHABLE", async () => {
   const tls = await issueLoopback();

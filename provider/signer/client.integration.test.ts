@@ -15,7 +15,12 @@ import {
   type AwsOptions,
   type Keys,
 } from "../../testing/aws/wire.ts";
-import { createAuthorities, type LeafOptions } from "../../testing/gatekeeper/certificates.ts";
+import {
+  createAuthorities,
+  issueSelfSigned,
+  type LeafOptions,
+  type Pair,
+} from "../../testing/gatekeeper/certificates.ts";
 import { reset, silent } from "../../testing/registry/answers.ts";
 import { now } from "../lib/clock.ts";
 import { realTime } from "../lib/deadline.ts";
@@ -194,7 +199,7 @@ const LOCAL = { name: "signer", ip: ["127.0.0.1"] };
 const [trusted, stranger] = [await createAuthorities(), await createAuthorities()];
 const certificates: readonly {
   name: string;
-  authority?: typeof trusted;
+  authority?: { readonly provider: { issue(leaf: LeafOptions): Promise<Pair> } };
   leaf: LeafOptions;
   want: RegExp;
 }[] = [
@@ -209,6 +214,12 @@ const certificates: readonly {
     name: "for another name",
     leaf: { name: "signer", dns: ["signer.test"] },
     want: /\(ERR_TLS_CERT_ALTNAME_INVALID\)$/,
+  },
+  {
+    name: "that vouches for itself",
+    authority: { provider: { issue: issueSelfSigned } },
+    leaf: LOCAL,
+    want: /\(DEPTH_ZERO_SELF_SIGNED_CERT\)$/,
   },
   {
     name: "that has expired",

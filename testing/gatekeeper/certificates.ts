@@ -190,6 +190,22 @@ export const issueServing = async (
     ...times,
   });
 
+/** A certificate that nobody but itself vouches for, for some addresses. */
+export async function issueSelfSigned({ name, ip = [] }: LeafOptions): Promise<Pair> {
+  const keys = await generateKeys(P256);
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: `CN=${name}`,
+    keys,
+    notBefore: new Date(Date.now() - HOUR),
+    notAfter: new Date(Date.now() + DAY),
+    signingAlgorithm: signingAlgorithm(P256),
+    extensions: [
+      new SubjectAlternativeNameExtension(ip.map((value) => ({ type: "ip" as const, value }))),
+    ],
+  });
+  return { cert: pem(certificate), key: await privatePem(keys) };
+}
+
 /** Both sides' certificates, new keys each time. @param namespace where Gatekeeper runs */
 export async function createAuthorities(namespace?: string): Promise<Authorities> {
   const [provider, authority] = await Promise.all([

@@ -83,6 +83,8 @@ export interface LeafOptions {
   readonly extendedKeyUsage?: readonly string[];
   /** Where the revocation list is served, over plain HTTP as Notation asks. */
   readonly crlUrl?: string;
+  /** Where an OCSP responder is said to be, over plain HTTP. */
+  readonly ocspUrl?: string;
   /** Makes the leaf a CA, which Notation refuses. */
   readonly ca?: boolean;
 }
@@ -232,6 +234,9 @@ function leafExtensions(leaf: LeafOptions): x509.Extension[] {
       leaf.criticalKeyUsage ?? true,
     ),
     ...(usages.length > 0 ? [new x509.ExtendedKeyUsageExtension([...usages])] : []),
+    ...(leaf.ocspUrl === undefined
+      ? []
+      : [new x509.AuthorityInfoAccessExtension({ ocsp: [leaf.ocspUrl] })]),
     ...(leaf.crlUrl === undefined ? [] : [new x509.CRLDistributionPointsExtension([leaf.crlUrl])]),
     ...(leaf.ca ? [new x509.BasicConstraintsExtension(true, 0, true)] : []),
   ];
