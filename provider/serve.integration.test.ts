@@ -1,7 +1,7 @@
 // The composition root in this process: what it leaves behind when it fails, and when it must end at once.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -116,6 +116,27 @@ test("T-56 what is under way when a fault is not caught is answered as undecided
   await ended;
   assert.deepEqual(await left(), []);
   await assert.rejects(fetch(`${admin}/livez`));
+});
+
+test("a running service shows every metric that the chart's alerts and dashboard name", async (t) => {
+  const { config } = await prepare(t);
+  const { admin, abort } = await serve(config, createLines().log);
+  t.after(async () => await abort());
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  const chart = new URL("../helm/notation-gatekeeper-provider/files/", import.meta.url);
+  const named = await Promise.all(
+    ["alerts.yaml", "dashboard.json"].map(
+      async (name) => await readFile(new URL(name, chart), "utf8"),
+    ),
+  );
+  const metrics = new Set(named.join("\n").match(/\b(?:notation_provider|nodejs|process)_\w+/g));
+  assert.ok(metrics.size > 30, String(metrics.size));
+  for (const metric of metrics) {
+    const family = metric.replace(/_(?:bucket|sum|count)$/, "");
+    assert.match(text, new RegExp(`^# TYPE (?:${metric}|${family}) `, "m"));
+  }
+  assert.match(text, /^notation_provider_build_info\{version="\d+\.\d+\.\d+",notation="\d/m);
+  assert.match(text, /^notation_provider_trust_policy_age_seconds\{policy="default"\} \d/m);
 });
 
 test("T-56 a fault that nobody caught ends the process with 1, after an answer to what is under way, and its text is nowhere", async (t) => {

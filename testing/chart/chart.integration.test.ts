@@ -471,6 +471,17 @@ suite("the chart", () => {
     );
   });
 
+  test("Grafana's sidecar finds the dashboard by its label, and gets the file as it is", async () => {
+    const scenario = SCENARIOS.find(({ name }) => name === "eks-irsa");
+    const objects = parseDocuments(await helm.render([scenario?.file ?? ""]));
+    const { metadata, ...object } = find(objects, "ConfigMap", "notation-provider-dashboard");
+    assert.equal(metadata.labels?.["grafana_dashboard"], "1");
+    assert.deepEqual(metadata["annotations"], { grafana_folder: "Security" });
+    const data = object["data"] as Readonly<Record<string, string>>;
+    const file = await readFile(join(CHART, "files/dashboard.json"), "utf8");
+    assert.equal(data["notation-provider.json"]?.trim(), file.trim());
+  });
+
   test("every alert asks for metrics that docs/metrics.md has, and has a page in docs/runbooks", async () => {
     const scenario = SCENARIOS.find(({ name }) => name === "eks-irsa");
     const objects = parseDocuments(await helm.render([scenario?.file ?? ""]));
