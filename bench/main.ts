@@ -1,7 +1,7 @@
 // `make bench`: the load targets, measured with the real binaries, as a table and as a dated file.
 // `make bench ARGS="cached cold"` runs some of them and writes no file; `--short` makes a tenth of the load, to see that they run.
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ROOT } from "../testing/provider/start.ts";
 import { bareVerify, coldAws, manyAws, slowSigner } from "./aws.ts";
 import { audit, cachedRate, manyKeys } from "./cached.ts";
@@ -67,28 +67,51 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+/** Real milliseconds that one section may take: the longest, with its clusters, takes eight minutes. */
+const PATIENCE_MS = 20 * 60_000;
+
+/** What a section measured, or that it could not: the others are measured all the same. */
+async function measured(name: string, run: (setting: Setting) => Promise<Row[]>): Promise<Row[]> {
+  const late = setTimeout(() => {
+    process.stderr.write(`${name} does not end\n`);
+    process.exit(1);
+  }, PATIENCE_MS);
+  try {
+    await using setting = await createSetting();
+    return await run(setting);
+  } catch (error) {
+    progress(String(error));
+    const why = String(error).split("\n", 1)[0] ?? "";
+    return [
+      { id: name, what: "the whole section", measured: why, target: "", met: false, limit: "" },
+    ];
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+const day = new Date().toISOString().slice(0, 10);
+const file = join(ROOT, "bench/results", `${day}.md`);
+const isKept = asked.length === 0 && !isShort;
 const rows: Row[] = [];
+let text = "";
 for (const [name, run] of SECTIONS) {
   if (asked.length > 0 && !asked.includes(name)) continue;
   process.stderr.write(`${name}\n`);
-  await using setting = await createSetting();
-  const found = await run(setting);
-  for (const { id, measured } of found) progress(`${id}: ${measured}`);
+  const found = await measured(name, run);
+  for (const row of found) progress(`${row.id}: ${row.measured}`);
   rows.push(...found);
-}
-
-const text = `# Load, ${new Date().toISOString().slice(0, 10)}
+  text = `# Load, ${day}
 
 ${machine({ Notation: "1.3.2", olareg: "0.2.2", vegeta: "12.13.0" })}.
 Caller, registry and provider share the machine. \`make bench\` prints this table.
 
 ${table(rows)}
 `;
-process.stdout.write(`\n${text}`);
-if (asked.length === 0 && !isShort) {
-  const directory = join(ROOT, "bench/results");
-  await mkdir(directory, { recursive: true });
-  const file = join(directory, `${new Date().toISOString().slice(0, 10)}.md`);
+  if (!isKept) continue;
+  // After each section, so that what was measured is not lost with what comes later.
+  await mkdir(dirname(file), { recursive: true });
   await writeFile(file, text);
-  process.stdout.write(`\nwritten to ${file.slice(ROOT.length)}\n`);
 }
+process.stdout.write(`\n${text}`);
+if (isKept) process.stdout.write(`\nwritten to ${file.slice(ROOT.length)}\n`);
