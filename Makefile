@@ -71,6 +71,10 @@ test-the-tests: install tools/bin/notation tools/bin/olareg tools/bin/opa tools/
 fuzz: install ## Look for input that breaks a reader, ten minutes each: ARGS="policy jws 60" for an hour on two of them
 	@node testing/fuzz/main.ts $(ARGS)
 
+.PHONY: sbom
+sbom: install tools/bin/notation tools/bin/reaper tools/bin/signer-launcher ## What a release consists of, as CycloneDX: ARGS=FILE
+	@node tools/sbom.ts $(ARGS)
+
 .PHONY: demo
 demo: install tools/bin/notation tools/bin/olareg tools/bin/signer-launcher ## Real images, real signatures, judged over mutual TLS
 	@node testing/demo/main.ts $(ARGS)

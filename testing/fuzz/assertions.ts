@@ -25,6 +25,37 @@ export function assertRefusal(refusal: Refusal): void {
   assertLine(refusal.sentence);
 }
 
+/** Without regard to case, where a long s is an s and a Kelvin sign a k: how Go's encoding/json compares names. */
+export const foldedAsInGo = (name: string): string =>
+  name.replaceAll("\u017f", "s").replaceAll("\u212a", "k").toLowerCase();
+
+/**
+ * No object of a well-formed JSON text has a member twice to a reader in Go, which takes the last, or makes one object of two. A
+ * reader of its own, letter by letter, because the one that is tested uses patterns.
+ */
+export function assertNoRepetition(text: string): void {
+  const open: (Set<string> | undefined)[] = [];
+  let isName = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const letter = text[at] ?? "";
+    if (letter === '"') {
+      const start = at;
+      for (at += 1; text[at] !== '"'; at += 1) if (text[at] === "\\") at += 1;
+      if (!isName) continue;
+      isName = false;
+      const name = foldedAsInGo(String(JSON.parse(text.slice(start, at + 1))));
+      assert.ok(open.at(-1)?.has(name) === false, `twice: ${name}`);
+      open.at(-1)?.add(name);
+    } else if (letter === "{" || letter === "[") {
+      isName = letter === "{";
+      open.push(isName ? new Set() : undefined);
+    } else if (letter === "}" || letter === "]") {
+      open.pop();
+      isName = false;
+    } else if (letter === ",") isName = open.at(-1) !== undefined;
+  }
+}
+
 /** What a search is told of a refusal: its code and how its sentence begins, without what differs from input to input. */
 export const outcomeOf = ({ reason, sentence }: Refusal): string =>
   `${reason}: ${sentence.replaceAll(/"[^"]*"?|[0-9]+/g, "…").slice(0, 80)}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decode } from "cborg";
 import { readEnvelope } from "../../../provider/evidence/envelope.ts";
 import { isRefusal } from "../../../provider/verdict/verdict.ts";
-import { assertRefusal, outcomeOf } from "../assertions.ts";
+import { assertNoRepetition, assertRefusal, outcomeOf } from "../assertions.ts";
 import { assertClaims, ENVELOPE_WORDS } from "../claims.ts";
 import { cose } from "../form.ts";
 import type { Target } from "../target.ts";
@@ -29,7 +29,9 @@ export const target: Target = {
     const [guarded, , payload] = lax(input) as readonly Uint8Array[];
     assert.ok(guarded !== undefined && payload !== undefined);
     const header = lax(guarded) as ReadonlyMap<unknown, unknown>;
-    const { targetArtifact } = JSON.parse(Buffer.from(payload).toString()) as {
+    const text = Buffer.from(payload).toString();
+    assertNoRepetition(text);
+    const { targetArtifact } = JSON.parse(text) as {
       readonly targetArtifact: Readonly<Record<string, unknown>>;
     };
     return assertClaims(read, (name) => header.get(name), targetArtifact["annotations"]);

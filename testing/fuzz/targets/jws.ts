@@ -1,22 +1,18 @@
 import assert from "node:assert/strict";
 import { readEnvelope } from "../../../provider/evidence/envelope.ts";
 import { isRefusal } from "../../../provider/verdict/verdict.ts";
-import { assertRefusal, outcomeOf } from "../assertions.ts";
+import { assertNoRepetition, assertRefusal, foldedAsInGo, outcomeOf } from "../assertions.ts";
 import { assertClaims, ENVELOPE_WORDS, type Attributes } from "../claims.ts";
 import { jws } from "../form.ts";
 import type { Target } from "../target.ts";
 
-/** Without regard to case, where a long s is an s and a Kelvin sign a k. */
-const fold = (name: string): string =>
-  name.replaceAll("\u017f", "s").replaceAll("\u212a", "k").toLowerCase();
-
 /**
  * The members of a JSON object as Go's encoding/json finds them for a name: the last whose name is equal
- * by {@link fold}.
+ * by {@link foldedAsInGo}.
  */
 function asGoReads(text: string): Attributes {
   const members = Object.entries(JSON.parse(text) as Readonly<Record<string, unknown>>);
-  return (name) => members.findLast(([own]) => fold(own) === fold(name))?.[1];
+  return (name) => members.findLast(([own]) => foldedAsInGo(own) === foldedAsInGo(name))?.[1];
 }
 
 const decoded = (text: unknown): string => Buffer.from(String(text), "base64url").toString();
@@ -47,9 +43,12 @@ export const target: Target = {
       assert.equal(read.reason, "MALFORMED_SIGNATURE");
       return outcomeOf(read);
     }
-    const envelope = asGoReads(Buffer.from(input).toString());
-    const attributes = asGoReads(decoded(envelope("protected")));
-    const artifact = asGoReads(decoded(envelope("payload")))("targetArtifact");
+    const text = Buffer.from(input).toString();
+    const envelope = asGoReads(text);
+    const [guarded, payload] = [decoded(envelope("protected")), decoded(envelope("payload"))];
+    for (const document of [text, guarded, payload]) assertNoRepetition(document);
+    const attributes = asGoReads(guarded);
+    const artifact = asGoReads(payload)("targetArtifact");
     return assertClaims(read, attributes, asGoReads(JSON.stringify(artifact))("annotations"));
   },
 };

@@ -6,7 +6,7 @@ import type { Reply } from "../../../provider/registry/http.ts";
 import { SUBJECT_TYPES } from "../../../provider/registry/media-type.ts";
 import { readSubject } from "../../../provider/registry/subject.ts";
 import { isRefusal } from "../../../provider/verdict/verdict.ts";
-import { assertRefusal, outcomeOf } from "../assertions.ts";
+import { assertNoRepetition, assertRefusal, outcomeOf } from "../assertions.ts";
 import { json } from "../form.ts";
 import type { Target } from "../target.ts";
 
@@ -33,6 +33,7 @@ function checkSignature(input: Uint8Array): readonly string[] {
     outcomes.push(`signature ${read.envelope.mediaType}`);
   }
   assert.ok(accepted <= 1, "two kinds of signature manifest");
+  if (accepted > 0) assertNoRepetition(Buffer.from(input).toString());
   return outcomes;
 }
 
@@ -57,6 +58,7 @@ function checkSubject(input: Uint8Array): readonly string[] {
     outcomes.push(kind);
   }
   assert.ok(kinds.size <= 1, "an image and an index");
+  if (kinds.size > 0) assertNoRepetition(Buffer.from(input).toString());
   return outcomes;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parsePolicy } from "../../../provider/trust/policy.ts";
 import { LOGGED_CHECKS, LEVELS } from "../../../provider/verdict/verdict.ts";
-import { assertLine } from "../assertions.ts";
+import { assertLine, assertNoRepetition } from "../assertions.ts";
 import { json } from "../form.ts";
 import type { Target } from "../target.ts";
 
@@ -70,6 +70,7 @@ export const target: Target = {
     const outcome = [...new Set(problems.map(outcomeOf))].slice(0, 2).join(" | ");
     if (policy === undefined) return outcome;
 
+    assertNoRepetition(Buffer.from(input).toString());
     const { statements } = policy;
     assert.ok(statements.length > 0);
     const scopes = statements.flatMap(({ registryScopes }) => registryScopes);
