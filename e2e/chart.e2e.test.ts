@@ -1,13 +1,9 @@
 // The chart on a real API server: what it renders is accepted, and what it installs decides about Pods.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { KubernetesObject } from "../testing/cluster/api.ts";
 import { startCluster, type Cluster } from "../testing/cluster/cluster.ts";
 import { KIND } from "../testing/cluster/policy.ts";
-import { freePorts } from "../testing/cluster/ports.ts";
-import { createProviderAuthority, issueServing } from "../testing/gatekeeper/certificates.ts";
 import {
   CHART,
   createHelm,
@@ -16,20 +12,13 @@ import {
   NAMESPACE,
   parseDocuments,
   scenarios,
-  type Helm,
 } from "../testing/chart/helm.ts";
-import { readForeignCrds } from "../testing/chart/crds.ts";
 import { buildImage, type Image } from "../testing/chart/image.ts";
 import { startPod, type PodSpec } from "../testing/chart/kubelet.ts";
 import { pod } from "./objects.ts";
+import { applyForeignCrds, PROVIDERS, providerOf, reach, releaseValues } from "./release.ts";
 import { assertAdmitted, assertRefused, open } from "./setting.ts";
 
-const PROVIDERS = ["notation", "notation-digest"] as const;
-const providerOf = (name: string) => ({
-  apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-  kind: "Provider",
-  metadata: { name },
-});
 const RELEASE = "notation";
 
 suite("the chart", () => {
@@ -44,22 +33,7 @@ suite("the chart", () => {
       { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
       { metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
     );
-    const crds = await readForeignCrds();
-    await cluster.apply(...crds);
-    for (const { metadata } of crds) {
-      const reference = {
-        apiVersion: "apiextensions.k8s.io/v1",
-        kind: "CustomResourceDefinition",
-        metadata,
-      };
-      await cluster.wait(`${metadata.name} to be served`, async () => {
-        const crd = await cluster.api.read(reference);
-        const { conditions = [] } = (crd?.["status"] ?? {}) as {
-          readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-        };
-        return conditions.find(({ type, status }) => type === "Established" && status === "True");
-      });
-    }
+    await applyForeignCrds(cluster);
     // The harness has Provider objects of its own, by the names of the chart's.
     for (const name of PROVIDERS) await cluster.api.remove(providerOf(name));
   });
@@ -147,15 +121,15 @@ suite("the chart", () => {
     test(`${name}: installed, asked by Gatekeeper, upgraded, rolled back, and gone without a trace`, async (t) => {
       await using helm = await createHelm(name, { kubeconfig: cluster.kubeconfig });
       const before = await inventory(cluster);
-      const values = await prepare(cluster, helm);
+      const values = await helm.values({
+        ...(await releaseValues(cluster)),
+        policy: { constraint: { enforcementAction: "deny" } },
+      });
       const release = async (...args: readonly string[]): Promise<string> => {
         const { code, stdout, stderr } = await helm.helm(...args, `--namespace=${NAMESPACE}`);
         assert.equal(code, 0, stderr);
         return stdout;
       };
-
-      // Helm 4 takes back no field that somebody else has set, as we do below, unless it is told to.
-      const force = name === "helm" ? ["--force-conflicts"] : [];
 
       const notes = await release("install", RELEASE, CHART, `--values=${values}`);
       t.after(async () => await helm.helm("uninstall", RELEASE, `--namespace=${NAMESPACE}`));
@@ -175,7 +149,7 @@ suite("the chart", () => {
       await reach(cluster, template.spec);
 
       // Now that the kind is known, the same values bring the constraint.
-      const upgraded = await release("upgrade", RELEASE, CHART, `--values=${values}`, ...force);
+      const upgraded = await release("upgrade", RELEASE, CHART, `--values=${values}`);
       assert.match(upgraded, /Constraint signed-images, enforcementAction deny/);
       await reach(cluster, template.spec);
       await cluster.enforced(KIND, "signed-images");
@@ -199,7 +173,7 @@ suite("the chart", () => {
       assert.equal(await probe.container.ended, 0, probe.container.output());
       assert.match(probe.container.output(), /ok: \S+unsigned:v1 has to be rejected/);
 
-      await release("rollback", RELEASE, "1", ...force);
+      await release("rollback", RELEASE, "1");
       await cluster.wait("the constraint to be gone with its revision", async () => {
         const left = await cluster.api.list({
           apiVersion: "constraints.gatekeeper.sh/v1beta1",
@@ -234,90 +208,6 @@ async function read(cluster: Cluster, apiVersion: string, kind: string): Promise
   const object = await cluster.api.read({ apiVersion, kind, metadata });
   assert.ok(object, kind);
   return object;
-}
-
-const secret = (name: string, stringData: Readonly<Record<string, string>>): KubernetesObject => ({
-  apiVersion: "v1",
-  kind: "Secret",
-  metadata: { name, namespace: NAMESPACE },
-  stringData,
-});
-
-/** The Secrets that somebody has to make before, and values that trust the samples' signer. @returns the values' file */
-async function prepare(cluster: Cluster, helm: Helm): Promise<string> {
-  const authority = await createProviderAuthority();
-  const serving = await issueServing(authority);
-  const { https, admin } = await freePorts("https", "admin");
-  const registryCa = await readFile(join(cluster.directory, "registry-ca.crt"), "utf8");
-  await cluster.apply(
-    // As Gatekeeper makes it, with keys that no provider should see.
-    secret("gatekeeper-webhook-server-cert", {
-      "ca.crt": cluster.gatekeeper.authority().ca,
-      "ca.key": "not for the provider",
-      "tls.crt": "not for the provider",
-      "tls.key": "not for the provider",
-    }),
-    secret("serving", { "tls.crt": serving.cert, "tls.key": serving.key, "ca.crt": authority.ca }),
-    {
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name: "registry-ca", namespace: NAMESPACE },
-      data: { "ca.crt": registryCa },
-    },
-  );
-  const { certificate, registry, samples } = cluster;
-  const lines = certificate.toString("base64").match(/.{1,64}/g) ?? [];
-  const pem = `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
-  return await helm.values({
-    // The authority is read from the Secret.
-    certificates: { mode: "existingSecret", existingSecret: "serving" },
-    listenOn: "127.0.0.1",
-    ports: { https, admin },
-    config: {
-      registries: [
-        {
-          host: registry.host,
-          ca: "/files/registry-ca/ca.crt",
-          allowedAddresses: ["127.0.0.0/8"],
-        },
-      ],
-    },
-    files: [{ name: "registry-ca", configMap: "registry-ca" }],
-    trust: {
-      policies: {
-        default: {
-          version: "1.0",
-          trustPolicies: [
-            {
-              name: "samples",
-              registryScopes: ["*"],
-              signatureVerification: { level: "strict" },
-              trustStores: ["ca:example"],
-              trustedIdentities: ["*"],
-            },
-          ],
-        },
-      },
-      stores: { ca: { example: { "root.crt": pem } } },
-    },
-    policy: { constraint: { enforcementAction: "deny" } },
-    test: { signedImage: samples.signed, unsignedImage: samples.unsigned },
-  });
-}
-
-/** Leads the chart's Provider objects to where its Pod answers: there is no Service network here. All else stays the chart's. */
-async function reach(cluster: Cluster, spec: PodSpec): Promise<void> {
-  const port = spec.containers[0]?.ports?.find(({ name }) => name === "https")?.containerPort;
-  for (const name of PROVIDERS) {
-    const provider = await cluster.api.read(providerOf(name));
-    assert.ok(provider, name);
-    const { url } = provider["spec"] as { readonly url: string };
-    const path = new URL(url).pathname;
-    await cluster.api.patch(providerOf(name), {
-      spec: { url: `https://127.0.0.1:${port}${path}` },
-    });
-    await cluster.active(name);
-  }
 }
 
 /** Everything that a release may have made, as `kind/name`. */

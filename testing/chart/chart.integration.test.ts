@@ -341,9 +341,6 @@ suite("the chart", () => {
     assert.ok(sentences.length > 20, `${sentences.length} sentences`);
     const refusals: string[] = [];
     for (const row of REFUSED) refusals.push(await refusalOf(row));
-    // The longest piece between two things that are filled in.
-    const piece = (sentence: string): string =>
-      sentence.split(/%[a-z]/).toSorted((a, b) => b.length - a.length)[0] ?? "";
     const unseen = sentences.filter(
       (sentence) => !refusals.some((refusal) => refusal.includes(piece(sentence))),
     );
@@ -589,6 +586,10 @@ suite("the chart", () => {
     assert.deepEqual(unexplained, []);
   });
 });
+
+/** Of a sentence the longest piece between two things that are filled in. */
+const piece = (sentence: string): string =>
+  sentence.split(/%[a-z]/).toSorted((a, b) => b.length - a.length)[0] ?? "";
 
 interface Node {
   readonly properties?: Readonly<Record<string, Node>>;

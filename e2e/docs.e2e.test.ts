@@ -1,0 +1,164 @@
+// The commands of the pages that lead to the first refused Pod, run as they stand on a real control plane. What a cluster
+// of machines would do of itself, this does after each command: run the provider's Pod, lead to it, issue its certificate.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { createHelm, NAMESPACE, type Helm } from "../testing/chart/helm.ts";
+import { buildImage, type Image } from "../testing/chart/image.ts";
+import { startPod, type PodSpec, type RunningPod } from "../testing/chart/kubelet.ts";
+import { run } from "../testing/chart/run.ts";
+import { startCluster, type Cluster } from "../testing/cluster/cluster.ts";
+import { KIND, podConstraint, TEMPLATE } from "../testing/cluster/policy.ts";
+import { ROOT } from "../testing/provider/start.ts";
+import { commandsOf, type Command } from "./page.ts";
+import {
+  applyForeignCrds,
+  issueCertificates,
+  PROVIDERS,
+  providerOf,
+  reach,
+  releaseValues,
+} from "./release.ts";
+
+/** What is not run here, each with its reason. Every line has to be of use. */
+const ELSEWHERE: readonly { readonly line: RegExp; readonly why: string }[] = [
+  {
+    line: /^docker buildx build /,
+    why: "there is no container engine; testing/chart/image.integration.test.ts takes the steps of the Dockerfile",
+  },
+  {
+    line: /^helm test /,
+    why: "it waits for a Pod, and nothing runs Pods by itself here; e2e/chart.e2e.test.ts runs that Pod",
+  },
+  {
+    line: /^make (?:demo|test)$/,
+    why: "the one has a test of its own, the other is what runs this",
+  },
+  { line: /^make cluster$/, why: "it runs until it is ended; what it brings is there already" },
+  {
+    line: /^node_modules\/\.bin\/node provider\/main\.ts verify /,
+    why: "it asks the registry of make demo-serve, which runs until it is ended",
+  },
+];
+
+suite("the documentation", () => {
+  let cluster: Cluster;
+  let image: Image;
+  let helm: Helm;
+  let directory: string;
+  let pod: RunningPod | undefined;
+  before(async () => {
+    [cluster, image] = await Promise.all([startCluster(), buildImage()]);
+    helm = await createHelm();
+    await applyForeignCrds(cluster);
+    directory = await mkdtemp(join(tmpdir(), "docs-"));
+    for (const name of ["helm", "constraints", "templates"]) {
+      await symlink(join(ROOT, name), join(directory, name));
+    }
+  });
+  after(async () => {
+    await pod?.[Symbol.asyncDispose]();
+    await helm[Symbol.asyncDispose]();
+    await image[Symbol.asyncDispose]();
+    await cluster[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** What a cluster does of itself when something was installed. */
+  async function settle(): Promise<void> {
+    await issueCertificates(cluster);
+    const deployment = await cluster.api.read({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "notation-provider", namespace: NAMESPACE },
+    });
+    if (deployment === undefined) return;
+    const { template } = deployment["spec"] as { readonly template: { readonly spec: PodSpec } };
+    if (pod === undefined) {
+      pod = await startPod({ api: cluster.api, namespace: NAMESPACE, image, spec: template.spec });
+      await pod.ready();
+    }
+    // They come the second time, when the authority is known.
+    if ((await cluster.api.read(providerOf(PROVIDERS[0]))) === undefined) return;
+    await reach(cluster, template.spec);
+    const constraint = { apiVersion: "constraints.gatekeeper.sh/v1beta1", kind: KIND };
+    for (const { metadata } of await cluster.api.list(constraint).catch(() => [])) {
+      await cluster.enforced(KIND, metadata.name);
+    }
+  }
+
+  /** An image of the page as the one of this cluster that it stands for. */
+  function here(text: string): string {
+    const { signed, unsigned } = cluster.samples;
+    return text
+      .replaceAll(/[^\s=]+\/app:(signed|unsigned)\b/g, (_, name) =>
+        name === "signed" ? signed : unsigned,
+      )
+      .replaceAll(/127\.0\.0\.1:\d+\/team\//g, `${cluster.registry.host}/team/`);
+  }
+
+  /** Runs a command as somebody would who has the page before them. */
+  async function follow({ line, output }: Command): Promise<void> {
+    const script = `k() { kubectl --namespace default "$@"; }\n${here(line)}`;
+    const { code, stdout, stderr } = await run("bash", ["--norc", "-euc", script], {
+      directory,
+      environment: {
+        PATH: `${join(ROOT, "tools/bin")}:${process.env["PATH"]}`,
+        HOME: directory,
+        KUBECONFIG: cluster.kubeconfig,
+        REGISTRY: cluster.registry.host,
+      },
+    });
+    const said = `${stdout}${stderr}`.replaceAll(/\s+/g, " ");
+    const isToFail = output.some((own) => own.startsWith("Error"));
+    assert.equal(code === 0, !isToFail, `${line}: ${said}`);
+    for (const own of output) assert.ok(said.includes(here(own)), `${line}: ${own}, not ${said}`);
+    await settle();
+  }
+
+  const used = new Set<RegExp>();
+  async function followPage(page: string): Promise<number> {
+    let followed = 0;
+    for (const command of await commandsOf(page)) {
+      const elsewhere = ELSEWHERE.find((row) => row.line.test(command.line));
+      if (elsewhere !== undefined) used.add(elsewhere.line);
+      else {
+        await follow(command);
+        followed += 1;
+      }
+    }
+    return followed;
+  }
+
+  test("README.md: what make cluster brings admits the one Pod and refuses the other", async () => {
+    // As testing/cluster/main.ts makes it.
+    await cluster.applyFile(TEMPLATE);
+    await cluster.established(KIND);
+    const { host: registry } = cluster.registry;
+    const constraint = podConstraint({ name: "signed-images", namespaces: ["default"], registry });
+    await cluster.apply(constraint);
+    await cluster.enforced(KIND, "signed-images");
+    assert.ok((await followPage("README.md")) > 3);
+    for (const object of await cluster.api.list(constraint)) await cluster.api.remove(object);
+    await cluster.kubectl("delete", "--filename", TEMPLATE);
+    await cluster.wait("the constraint's kind to be gone", async () => {
+      const { status, body } = await cluster.api.send("/apis/constraints.gatekeeper.sh/v1beta1");
+      return status === 404 || !JSON.stringify(body).includes(KIND) ? true : undefined;
+    });
+  });
+
+  test("docs/install.md: from a cluster with Gatekeeper to a refused Pod, and back", async () => {
+    // The harness has Provider objects of its own, by the names of the chart's.
+    for (const name of PROVIDERS) await cluster.api.remove(providerOf(name));
+    const values = await releaseValues(cluster, { mode: "certManager" });
+    await writeFile(join(directory, "values.yaml"), JSON.stringify(values));
+    assert.ok((await followPage("docs/install.md")) > 6);
+  });
+
+  test("every exception is one", () => {
+    const unused = ELSEWHERE.filter(({ line }) => !used.has(line));
+    assert.deepEqual(unused, []);
+  });
+});
