@@ -15,7 +15,12 @@ import type { SignerEvent } from "./signer/ask.ts";
 import type { RevocationWatch } from "./signer/watch.ts";
 import { createTrust } from "./trust/create-trust.ts";
 import type { PolicyState, Trust } from "./trust/trust.ts";
-import { createVerifier, type Verifier, type VerifierEvent } from "./verify/verifier.ts";
+import {
+  createVerifier,
+  type AroundKey,
+  type Verifier,
+  type VerifierEvent,
+} from "./verify/verifier.ts";
 
 /** What decides, put together from the configuration; the service and the command line use the same. */
 export interface Judging {
@@ -53,6 +58,8 @@ export interface AssembleOptions {
   /** Milliseconds from a request's arrival to its last answer. */
   readonly deadlineMs: number;
   readonly observers: Observers;
+  /** Goes around the deciding of each key that is not answered at once. */
+  readonly aroundKey?: AroundKey;
   /** Default real time. */
   readonly ages?: Ages;
 }
@@ -172,6 +179,7 @@ export async function assemble(options: AssembleOptions): Promise<Judging> {
     wallNow: ages.wallNow,
     ageNow: ages.now,
     ...(observers.verifier && { observe: observers.verifier }),
+    ...(options.aroundKey && { aroundKey: options.aroundKey }),
   });
   parts.defer(() => verifier.close());
   if (usesEcr(config)) aws.ecr.prefetch(config.registries.map(({ host }) => host));

@@ -16,9 +16,12 @@ import { labelsOf } from "./registry-options.ts";
 import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf } from "./readiness.ts";
 import type { SignerEvent } from "./signer/ask.ts";
+import type { NotationEvent } from "./notation/judge.ts";
+import type { RegistryEvent } from "./registry/options.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { PolicyState } from "./trust/trust.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { createTracing, type Tracing } from "./telemetry/trace.ts";
 import type { Decision, Pin } from "./verify/decision.ts";
 import type { VerifierEvent } from "./verify/verifier.ts";
 
@@ -59,10 +62,9 @@ export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): P
   if (!directory.isMemory) {
     log.warn("runtimeDirectory is not on a memory file system, verifications wait for a disk");
   }
-  const metrics = createMetrics({
-    registries: labelsOf(config),
-    regions: regionsOf(config),
-  });
+  const names = { registries: labelsOf(config), regions: regionsOf(config) };
+  const metrics = createMetrics(names);
+  const tracing = await createTracing(names);
   const awsHealth = createAwsHealth(log, now);
   let isDraining = false;
 
@@ -74,7 +76,8 @@ export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): P
     config,
     directory,
     deadlineMs: config.server.deadline,
-    observers: observersOf({ metrics, log, awsHealth, announce: own?.announce }),
+    observers: observersOf({ metrics, log, awsHealth, tracing, announce: own?.announce }),
+    ...(tracing && { aroundKey: tracing.aroundKey }),
     ages,
   });
   parts.defer(async () => await judging.close());
@@ -83,8 +86,8 @@ export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): P
   await own?.certificates.ready(AbortSignal.timeout(FIRST_CERTIFICATES_MS));
   const server = await createTlsServer({
     handler: createApp({
-      decide: judging.verifier.decide,
-      pin: judging.verifier.pin,
+      decide: tracing?.decide(judging.verifier.decide) ?? judging.verifier.decide,
+      pin: tracing?.pin(judging.verifier.pin) ?? judging.verifier.pin,
       clientNames: options.clientNames,
       limits: {
         bodyBytes: options.maxBody,
@@ -195,19 +198,27 @@ interface Told {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly awsHealth: AwsHealth;
+  readonly tracing: Tracing | undefined;
   readonly announce: Announce | undefined;
 }
 
-/** Who is told what, in metrics, in the log and beside the Pod. */
-function observersOf({ metrics, log, awsHealth, announce }: Told) {
+/** Who is told what, in metrics, in traces, in the log and beside the Pod. */
+function observersOf({ metrics, log, awsHealth, tracing, announce }: Told) {
   const policyLog = createPolicyLog(log);
   return {
     aws: (event: AwsEvent | SignerEvent) => {
       metrics.observeAws(event);
       awsHealth.observe(event);
+      tracing?.observeAws(event);
     },
-    registry: metrics.observeRegistry,
-    notation: metrics.observeNotation,
+    registry: (event: RegistryEvent) => {
+      metrics.observeRegistry(event);
+      tracing?.observeRegistry(event);
+    },
+    notation: (event: NotationEvent) => {
+      metrics.observeNotation(event);
+      tracing?.observeNotation(event);
+    },
     verifier: (event: VerifierEvent) => {
       if (event.kind === "refresh") metrics.observeRefresh(event.outcome);
       else log.error("a verification failed unexpectedly", {}, event.error);

@@ -9,11 +9,11 @@ import type { DecideBatch, PinBatch } from "./decision.ts";
 import { createFailure } from "./failure.ts";
 import { createGrounds } from "./ground.ts";
 import { createJudgeSubject, type WhyUnsigned } from "./judge-subject.ts";
-import { createKeys } from "./keys.ts";
+import { createKeys, type KnownKey } from "./keys.ts";
 import { createPinBatch } from "./mutate.ts";
 import { limitPerRegistry } from "./registry-limit.ts";
 import { createTags } from "./tags.ts";
-import { createVerify, type Watch } from "./verify.ts";
+import { createVerify, type Outcome, type Verify, type Watch } from "./verify.ts";
 import { createWaiting } from "./waiting.ts";
 
 /** Bytes of parsed keys that are remembered: some thousands of the usual length. */
@@ -59,9 +59,14 @@ export interface VerifierOptions {
   readonly watch?: Watch;
   readonly whyUnsigned?: WhyUnsigned;
   readonly observe?: (event: VerifierEvent) => void;
+  /** Goes around the deciding of each key that is not answered at once. */
+  readonly aroundKey?: AroundKey;
   /** Replaces the timers of deadlines, for tests. */
   readonly schedule?: Schedule;
 }
+
+/** Has the work done, and hands on what came of it. */
+export type AroundKey = (key: KnownKey, work: () => Promise<Outcome>) => Promise<Outcome>;
 
 /** `refresh`: a verdict was made anew in the background. `error`: something threw that never should. */
 export type VerifierEvent =
@@ -92,7 +97,7 @@ export interface Verifier {
 
 /** Puts the parts of verification together. */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { limits, lives, cache, registry, now, schedule = realTime } = options;
+  const { limits, lives, cache, registry, aroundKey, now, schedule = realTime } = options;
   const { ageNow = now } = options;
   const observe = guarded(options.observe);
   const onFault = (error: unknown): void => observe({ kind: "error", error });
@@ -138,7 +143,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
     now: ageNow,
   });
   return {
-    decide: createDecideBatch({ verify, parse, waiting, failure, now }),
+    decide: createDecideBatch({
+      verify: aroundKey === undefined ? verify : traced(verify, aroundKey),
+      parse,
+      waiting,
+      failure,
+      now,
+    }),
     pin: createPinBatch({ tags, allows, waiting, failure, keepTag: options.keepTag, now }),
     forget: (cacheKeys) => verify.forget(cacheKeys),
     stats: () => ({
@@ -154,6 +165,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
   };
 }
+
+/** The same, with something around what is not answered at once. */
+const traced = (verify: Verify, aroundKey: AroundKey): Pick<Verify, "peek" | "decide"> => ({
+  peek: (key) => verify.peek(key),
+  decide: async (key, caller) => await aroundKey(key, async () => await verify.decide(key, caller)),
+});
 
 /** An observer's own fault is nobody's verdict. */
 function guarded(observe: VerifierOptions["observe"]): (event: VerifierEvent) => void {
