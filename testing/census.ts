@@ -36,7 +36,7 @@ export const isBack = (now: Census, before: Census): boolean =>
   now.paths.every((path) => before.paths.includes(path));
 
 /** What the descriptors of a process lead to: `socket:[123]`, `pipe:[123]`, a path. */
-function descriptorsOf(pid: number): readonly string[] {
+export function descriptorsOf(pid: number): readonly string[] {
   return list(`/proc/${pid}/fd`).flatMap((name) => {
     try {
       return [readlinkSync(`/proc/${pid}/fd/${name}`)];
@@ -70,6 +70,12 @@ function parentOf(pid: number): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Memory of a process that is resident, in bytes. */
+export function residentBytes(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kibibytes) * 1024;
 }
 
 const isSocket = (link: string): boolean => link.startsWith("socket:");

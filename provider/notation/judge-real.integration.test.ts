@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -524,6 +532,18 @@ test("audit that enforces revocation refuses a revoked certificate of a trusted 
   const { ask } = await fixture(t);
   const policy = { override: { revocation: "enforce" } } as const;
   assert.equal(codeOf(await ask("audit", { envelope, policy })), "REVOKED");
+});
+
+test("T-17 a cache of revocation lists on another file system than the layouts is used all the same", async (t) => {
+  const { server, envelope } = await revocable(t);
+  const cache = mkdtempSync("/dev/shm/cache-");
+  t.after(() => rmSync(cache, { recursive: true, force: true }));
+  const { ask, runtime } = await fixture(t, { cacheDirectory: cache });
+  assert.notEqual(statSync(cache).dev, statSync(runtime).dev);
+  assert.equal(codeOf(await ask("strict", { envelope })), "passed");
+  assert.equal(codeOf(await ask("strict", { envelope })), "passed");
+  assert.equal(server.requests(), 1, "the list was kept");
+  assert.equal(readdirSync(join(cache, "crl")).length, 1);
 });
 
 test("a cache of revocation lists that cannot be used changes no judgement", async (t) => {
