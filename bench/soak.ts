@@ -28,12 +28,17 @@ const CACHE = isShort
   : { maxVerdicts: 5000, maxEvidence: "16MiB" };
 const MAX_EVIDENCE_BYTES = (isShort ? 4 : 16) * 2 ** 20;
 
+/** MiB that the heap may have in the chart's container: 40 % of a GiB. On a large machine V8 would let it grow for long. */
+const HEAP_MIB = 410;
+
 /** Life of a token of ECR, in minutes of the accelerated clock: twelve hours would outlive the soak. */
 const TOKEN_MINUTES = isShort ? 10 : 30;
 /** Real seconds between two trust policies, two certificates, two looks at the process. */
 const POLICY_SECONDS = 10;
 const CERTIFICATE_SECONDS = 15;
 const LOOK_SECONDS = isShort ? 2 : 5;
+/** And two looks right after garbage was collected. */
+const COLLECT_SECONDS = isShort ? 5 : 20;
 
 /** Images that are asked for again and again, in requests of three, so many a second. */
 const HOT = 60;
@@ -110,7 +115,13 @@ await using setting = await createAwsSetting({
 });
 setting.ecr.state.lifeMs = TOKEN_MINUTES * 60_000;
 await using provider = await setting.provider({
-  entry: [join(ROOT, "bench/soak-provider.ts"), String(FACTOR), String(epoch)],
+  entry: [
+    `--max-old-space-size=${HEAP_MIB}`,
+    "--expose-gc",
+    join(ROOT, "bench/soak-provider.ts"),
+    String(FACTOR),
+    String(epoch),
+  ],
   // Where minutes are hours, what is watched is asked about as often as it would be in an hour.
   overrides: {
     cache: CACHE,
@@ -191,6 +202,8 @@ async function newImages(): Promise<void> {
 /** The certificate that was written last, by its end. */
 let certificateUntil = new Date(0);
 const looks: Vitals[] = [];
+/** Right after a collection: what is held, and not what waits to be collected. */
+const held: Vitals[] = [];
 let hot = 0;
 const background = [
   every(1 / HOT_REQUESTS, async () => {
@@ -218,6 +231,12 @@ const background = [
     setting.registry.forget();
     setting.registry.bucket.forget();
   }),
+  every(COLLECT_SECONDS, async () => {
+    process.kill(provider.pid, "SIGUSR2");
+    // What was collected goes back to the system a little later.
+    await setTimeout(1000);
+    held.push(await vitalsOf(provider));
+  }),
   every(isShort ? 10 : 60, () => {
     const last = looks.at(-1);
     say(
@@ -240,21 +259,16 @@ await caller.close();
 await setTimeout(1000);
 const afterwards = await vitalsOf(provider);
 
-/** Caches are full and the heap has its size in the second half. */
-const steady = looks.filter(({ at }) => at - began - startedMs > (seconds * 1000) / 2);
+/** Caches are full and the code is compiled in the last two thirds. */
+const isSteady = ({ at }: Vitals): boolean => at - began - startedMs > (seconds * 1000) / 3;
+const steady = looks.filter(isSteady);
 const [first = atRest] = steady;
 const last = steady.at(-1) ?? atRest;
 const agedHours = ({ at }: Vitals): number => ((at - began) * FACTOR) / 3_600_000;
-/** Least of each few looks: between two collections memory goes up and down. */
-const floor = (read: (look: Vitals) => number): readonly (readonly [number, number])[] =>
-  steady
-    .filter((_, index) => index % 6 === 0)
-    .map((look, index) => [
-      agedHours(look),
-      Math.min(...steady.slice(index * 6, index * 6 + 6).map(read)),
-    ]);
-const slope = slopeOf(floor((look) => look.residentMiB));
-const heapSlope = slopeOf(floor((look) => look.heapMiB));
+const rise = (read: (look: Vitals) => number): number =>
+  slopeOf(held.filter(isSteady).map((look) => [agedHours(look), read(look)]));
+const slope = rise((look) => look.residentMiB);
+const heapSlope = rise((look) => look.heapMiB);
 const share = collectedShare(first, last);
 const verdicts = sumOf(last.metrics, "notation_provider_cache_entries", 'cache="verdicts"');
 const evidence = sumOf(last.metrics, "notation_provider_cache_bytes", 'cache="evidence"');
@@ -263,8 +277,8 @@ const expirySeconds = sumOf(
   "notation_provider_serving_certificate_expiry_seconds",
 );
 const servedUntil = Date.now() + expirySeconds * 1000;
-const spread = (read: (look: Vitals) => number): string =>
-  `${Math.min(...steady.map(read)).toFixed(0)} to ${Math.max(...steady.map(read)).toFixed(0)}`;
+const spread = (read: (look: Vitals) => number, of: readonly Vitals[] = steady): string =>
+  `${Math.min(...of.map(read)).toFixed(0)} to ${Math.max(...of.map(read)).toFixed(0)}`;
 const middle = (from: readonly Vitals[], read: (look: Vitals) => number): number =>
   quantile(from.map(read), 0.5);
 const half = Math.floor(steady.length / 2);
@@ -312,7 +326,7 @@ const rows: readonly Row[] = [
   gate(
     "L-5 images",
     `${IMAGES} distinct images: x509, AWS Signer, revoked, a stranger's, unsigned`,
-    `${counts.decided} decided, ${counts.undecided} answers undecided by faults`,
+    `${counts.decided} decided, ${counts.undecided} undecided at first, by faults or load`,
     "all decided",
     counts.decided === IMAGES,
   ),
@@ -331,14 +345,15 @@ const rows: readonly Row[] = [
     late === 0 && counts.failed === 0 && answered("count") >= counts.requests,
     "the caller shares its process with the doubles of AWS and ECR",
   ),
-  gate(
-    "L-5 memory",
-    "resident memory in the second half, and its slope by the hours that passed for what is kept",
-    `${spread((look) => look.residentMiB)} MiB, ${slope.toFixed(1)} MiB/h (heap ${spread((look) => look.heapMiB)} MiB, ${heapSlope.toFixed(1)} MiB/h)`,
-    "< 1 MiB/h",
-    slope < 1,
-    "caches, which are made small so that they are full early, and the heap that V8 does not give back",
-  ),
+  {
+    id: "L-5 memory",
+    what: "resident memory right after collections in the last two thirds, and its slope by the hours that passed for what is kept",
+    measured: `${spread((look) => look.residentMiB, held.filter(isSteady))} MiB, ${slope.toFixed(1)} MiB/h (heap ${spread((look) => look.heapMiB, held.filter(isSteady))} MiB, ${heapSlope.toFixed(1)} MiB/h)`,
+    target: isShort ? "not judged: a process warms up for longer" : "< 1 MiB/h",
+    met: isShort ? undefined : slope < 1,
+    limit:
+      "caches, which are made small so that they are full early, and the heap that V8 does not give back",
+  },
   gate(
     "L-5 caches",
     "what is kept at the end",
@@ -348,7 +363,7 @@ const rows: readonly Row[] = [
   ),
   gate(
     "L-5 descriptors",
-    "open descriptors in the second half, how the middle of those that are no connections moved, and at rest before and after",
+    "open descriptors in the last two thirds, how the middle of those that are no connections moved, and at rest before and after",
     `${spread((look) => look.descriptors)}, moved by ${drift.toFixed(0)}; ${atRest.descriptors} before, ${afterwards.descriptors} after`,
     "flat",
     Math.abs(drift) <= 8 && afterwards.descriptors <= atRest.descriptors + 40,
@@ -363,14 +378,14 @@ const rows: readonly Row[] = [
   ),
   gate(
     "L-5 collection",
-    "share of the time that garbage is collected, in the second half",
+    "share of the time that garbage is collected, in the last two thirds",
     `${(share * 100).toFixed(1)} %`,
     "< 5 %",
     share < 0.05,
   ),
   {
     id: "L-5 loop",
-    what: "delay of the event loop in the second half, beyond its timer's grain",
+    what: "delay of the event loop in the last two thirds, beyond its timer's grain",
     measured: `p99 ${middle(steady, (look) => look.lagP99Ms).toFixed(1)} ms in the middle, longest ${Math.max(...steady.map((look) => look.lagMaxMs)).toFixed(0)} ms`,
     target: "",
     met: undefined,
@@ -408,9 +423,13 @@ ${table(rows)}
 `;
 process.stdout.write(`\n${text}`);
 for (const each of wrong.slice(0, 20)) process.stdout.write(`\n${each}`);
+const missed = rows.filter(({ met }) => met === false).map(({ id }) => id);
+process.stdout.write(
+  missed.length === 0 ? "\nevery gate is met\n" : `\nmissed: ${missed.join(", ")}\n`,
+);
 if (!isShort) {
   const directory = join(ROOT, "bench/results");
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, `${new Date().toISOString().slice(0, 10)}-soak.md`), text);
 }
-process.exitCode = rows.every(({ met }) => met !== false) ? 0 : 1;
+process.exitCode = missed.length === 0 ? 0 : 1;
