@@ -64,18 +64,18 @@ export function namespaceFindings(cluster: ObservedCluster): readonly Finding[] 
     byReason.set(reason, [...(byReason.get(reason) ?? []), namespace.metadata.name]);
   }
   if (byReason.size === 0) {
-    return [
-      ok(
-        "namespaces",
-        `violators are refused in all ${looked.length} but those that the cluster lives on`,
-      ),
-    ];
+    const isWell = `violators are refused in all ${looked.length} but those that the cluster lives on`;
+    return isSure(cluster) ? [ok("namespaces", isWell)] : [];
   }
   return REASONS.flatMap((reason) => {
     const names = byReason.get(reason);
     return names === undefined ? [] : [WORDS[reason](listed(names))];
   });
 }
+
+/** Whether everything is known that could let an image by. */
+const isSure = (cluster: ObservedCluster): boolean =>
+  reviewOf(cluster) !== undefined && !isUnread(cluster.configs) && !isUnread(cluster.constraints);
 
 function whyNotRefused(namespace: Namespace, cluster: ObservedCluster): Reason | undefined {
   const { name, labels } = namespace.metadata;

@@ -35,7 +35,7 @@ function findingsOf(provider: Provider, cluster: ObservedCluster): readonly Find
     ...ingestFindings(provider),
   ];
   const isWell =
-    "is known to every process of Gatekeeper, with a time-out and an authority that hold";
+    "is known to every process of Gatekeeper, with a time-out and an authority in force";
   return found.length === 0 ? [ok(subjectOf(provider), isWell)] : found;
 }
 

@@ -668,6 +668,24 @@ for (const { name, answer, level } of cases) {
   });
 }
 
+for (const plural of ["validatingwebhookconfigurations", "configs", "k8ssignedimages"]) {
+  test(`without the right to list ${plural} no namespace is called well`, async () => {
+    const findings = await findingsOf(wellSetCluster(), { answers: { [plural]: refused(403) } });
+    assert.ok(findings.every(({ level, subject }) => level !== "ok" || subject !== "namespaces"));
+    assert.deepEqual(
+      weak(findings).map(({ level }) => level),
+      ["warning"],
+    );
+  });
+}
+
+test("where nothing is reviewed no namespace is called well", async () => {
+  const cluster = wellSetCluster();
+  first(cluster["validatingwebhookconfigurations"]).webhooks.shift();
+  const findings = await findingsOf(cluster);
+  assert.ok(findings.every(({ subject }) => subject !== "namespaces"));
+});
+
 test("a cluster that shows nothing is called well in nothing", async () => {
   const answers = Object.fromEntries(
     Object.keys(wellSetCluster()).map((plural) => [plural, refused(403)]),
