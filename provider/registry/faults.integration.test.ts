@@ -428,7 +428,9 @@ test("F-03 who tries whether a pause is over does so to the end, though its call
   await registry.seen(PATH, 2);
   caller.abort(new Error("enough"));
   await assert.rejects(trying, { message: "enough" });
-  assert.equal(registry.openConnections(), 1, "the request goes on");
+  // It goes on: nobody else tries meanwhile.
+  assert.equal(reasonOf(await setup.client.subject(from, "v1", never)), "REGISTRY_THROTTLED");
+  assert.equal(registry.count(PATH), 2);
   gate.open();
   while (reasonOf(await setup.client.subject(from, "v1", never)) !== undefined)
     await new Promise(setImmediate);
