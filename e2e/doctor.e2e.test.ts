@@ -348,14 +348,15 @@ function onBareNodes(deployment: RawObject): RawObject {
   return { ...deployment, spec: { ...deployment.spec, template } };
 }
 
-/** Writes an object over whatever is there now, members that are gone included. */
+/** Writes an object over whatever is there now, members that are gone included. Whoever writes its status meanwhile is no reason to give up. */
 async function put(cluster: Cluster, path: string, object: RawObject): Promise<void> {
-  const now = expectSuccess(await cluster.api.send(path), path).body;
-  const body = {
-    ...object,
-    metadata: { ...object.metadata, resourceVersion: now.metadata["resourceVersion"] },
-  };
-  expectSuccess(await cluster.api.send(path, { method: "PUT", body }), `writing ${path}`);
+  await cluster.wait(`${path} to be written`, async () => {
+    const now = expectSuccess(await cluster.api.send(path), path).body;
+    const resourceVersion = now.metadata["resourceVersion"];
+    const body = { ...object, metadata: { ...object.metadata, resourceVersion } };
+    const answer = await cluster.api.send(path, { method: "PUT", body });
+    return answer.status === 409 ? undefined : expectSuccess(answer, `writing ${path}`);
+  });
 }
 
 /** Makes somebody with no right but those of the page's ClusterRole. @returns the path of a kubeconfig */
