@@ -61,7 +61,8 @@ function examine(chain: readonly Uint8Array[]): Chain | EnvelopeProblem {
       return new EnvelopeProblem("an issuer in the chain has no critical basic constraints");
     }
   }
-  const until = Math.min(...certificates.map((each) => each?.validToDate.getTime() ?? NaN));
+  // Of a time that is none, Node's `validToDate` is now and then a date, made of memory that nobody set; its text never is.
+  const until = Math.min(...certificates.map((each) => Date.parse(each?.validTo ?? "")));
   if (Number.isNaN(until)) return new EnvelopeProblem("a certificate does not say when it ends");
   return { subject: subjectLine(subject), until };
 }
