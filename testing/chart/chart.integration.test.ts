@@ -53,6 +53,12 @@ const LEAST = {
   },
 };
 
+/** The same with certificates that the provider makes itself, which is what the chart does unless told otherwise. */
+const { certificates: _files, ...OWN } = LEAST;
+
+/** Scenarios that say nothing of certificates. */
+const OWN_CERTIFICATES = new Set(["defaults", "eks-irsa", "eks-pod-identity"]);
+
 const PROFILE = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/team_a";
 const AWS = { profiles: [PROFILE], root: AUTHORITY.ca };
 /** What is refused, by Helm's schema or by a sentence of the chart. */
@@ -125,9 +131,9 @@ const REFUSED: readonly {
     says: /trust\/aws\/profiles\/0/,
   },
   {
-    name: "selfManaged, which is not implemented",
+    name: "an authority beside the provider's own",
     values: { certificates: { mode: "selfManaged", existingSecret: "" } },
-    says: /selfManaged is not implemented yet: use certManager/,
+    says: /caBundle has no effect with certificates\.mode selfManaged/,
   },
   {
     name: "existingSecret without a name",
@@ -370,17 +376,84 @@ suite("the chart", () => {
     });
   }
 
-  test("T-33 no Pod has a token of the API, and nothing gives its account a right", async () => {
+  test("T-33 a token of the API is there for the provider's own certificates alone, and for the provider alone", async () => {
     for (const { name, file } of SCENARIOS) {
       const objects = parseDocuments(await helm.render([file]));
+      const isOwn = objects.some(({ kind }) => kind === "ClusterRole");
+      assert.equal(isOwn, OWN_CERTIFICATES.has(name), name);
       for (const spec of podSpecs(objects)) {
         assert.equal(spec["automountServiceAccountToken"], false, name);
-        const projected = spec.volumes?.filter((volume) => "projected" in volume);
-        assert.deepEqual(projected, [], name);
       }
+      const tokens = podSpecs(objects).flatMap(({ volumes = [] }) =>
+        volumes.filter((volume) => "projected" in volume),
+      );
+      assert.equal(tokens.length, isOwn ? 1 : 0, name);
       const rights = objects.filter(({ apiVersion }) => apiVersion.startsWith("rbac."));
-      assert.deepEqual(rights, [], name);
+      assert.equal(rights.length, isOwn ? 6 : 0, name);
     }
+  });
+
+  test("T-33 the provider's own certificates need rights to objects by their names, and to create", async () => {
+    const objects = parseDocuments(await helm.render([await helm.values(OWN)]));
+    const rulesOf = (kind: string, name: string) => find(objects, kind, name)["rules"];
+    const follow = ["get", "list", "watch"];
+    assert.deepEqual(rulesOf("Role", "notation-provider"), [
+      {
+        apiGroups: [""],
+        resources: ["secrets"],
+        resourceNames: ["notation-provider-certificates"],
+        verbs: [...follow, "patch"],
+      },
+      { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
+      { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create"] },
+    ]);
+    assert.deepEqual(rulesOf("Role", "notation-provider-client-ca"), [
+      {
+        apiGroups: [""],
+        resources: ["secrets"],
+        resourceNames: ["gatekeeper-webhook-server-cert"],
+        verbs: follow,
+      },
+    ]);
+    assert.deepEqual(rulesOf("ClusterRole", "notation-provider"), [
+      {
+        apiGroups: ["externaldata.gatekeeper.sh"],
+        resources: ["providers"],
+        resourceNames: ["notation", "notation-digest"],
+        verbs: [...follow, "patch"],
+      },
+    ]);
+  });
+
+  test("with the provider's own certificates a Provider begins with an authority that vouches for nobody", async () => {
+    const objects = parseDocuments(await helm.render([await helm.values(OWN)]));
+    for (const name of ["notation", "notation-digest"]) {
+      const { caBundle } = find(objects, "Provider", name)["spec"] as { caBundle: string };
+      const placeholder = new X509Certificate(Buffer.from(caBundle, "base64"));
+      assert.ok(placeholder.validToDate.getTime() < Date.now());
+    }
+    assert.ok(!objects.some(({ kind }) => kind === "Certificate" || kind === "Secret"));
+  });
+
+  test("with the provider's own certificates it may be in another namespace than Gatekeeper", async () => {
+    const file = await helm.values({ ...OWN, gatekeeper: { namespace: "policy" } });
+    const objects = parseDocuments(await helm.render([file]));
+    const role = find(objects, "Role", "notation-provider-client-ca");
+    assert.equal(role.metadata.namespace, "policy");
+    const { data } = find(objects, "ConfigMap", "notation-provider") as unknown as {
+      readonly data: Readonly<Record<string, string>>;
+    };
+    const { certificates, server } = parse(data["provider.yaml"] ?? "") as {
+      readonly certificates: { readonly clientCA: object; readonly names: readonly string[] };
+      readonly server: object;
+    };
+    assert.deepEqual(certificates.clientCA, {
+      namespace: "policy",
+      name: "gatekeeper-webhook-server-cert",
+      key: "ca.crt",
+    });
+    assert.equal(certificates.names[0], "notation-provider.gatekeeper-system");
+    assert.ok(!("tls" in server));
   });
 
   test("T-34 of Gatekeeper's Secret only the authority is mounted, of the provider's own only its pair", async () => {
@@ -402,6 +475,14 @@ suite("the chart", () => {
       ["0.0.0.0/0", "::/0", "169.254.170.23/32", "fd00:ec2::23/128"],
     ],
     ["without ports", { networkPolicy: { egressPorts: [] } }, []],
+    [
+      "with certificates of the provider's own, without ports",
+      {
+        networkPolicy: { egressPorts: [] },
+        certificates: { mode: "selfManaged", existingSecret: "", caBundle: "" },
+      },
+      ["0.0.0.0/0", "::/0"],
+    ],
   ] as const) {
     test(`the NetworkPolicy leads out to ${cidrs.join(", ") || "names alone"} ${name}, and in for Gatekeeper alone`, async () => {
       const file = await helm.values(values);

@@ -46,25 +46,39 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* Name of the Secret that the provider keeps its own certificates in. Called with the root. */}}
+{{- define "notation-provider.ownSecret" -}}
+{{- include "notation-provider.name" . }}-certificates
+{{- end -}}
+
 {{/*
 PEM of the authority for the Provider objects, or nothing: what was given; else ca.crt of the Secret; else what a Provider object of this
-release has already, so that a Secret which is gone for a moment takes no Provider away. Called with the root.
+release has already, so that a Secret which is gone for a moment takes no Provider away. With selfManaged the provider writes it: what is there
+stays as it is, and where nothing is yet, Gatekeeper wants some certificate, so it gets one that has ended and whose key nobody has.
+Called with the root.
 */}}
 {{- define "notation-provider.caBundle" -}}
 {{- if .Values.certificates.caBundle -}}
 {{- .Values.certificates.caBundle -}}
+{{- else if eq .Values.certificates.mode "selfManaged" -}}
+{{- include "notation-provider.knownBundle" . | default (.Files.Get "files/placeholder-ca.crt") -}}
 {{- else -}}
 {{- $secret := lookup "v1" "Secret" .Release.Namespace (include "notation-provider.tlsSecret" .) -}}
 {{- $fromSecret := dig "data" "ca.crt" "" $secret -}}
 {{- if $fromSecret -}}
 {{- $fromSecret | b64dec -}}
 {{- else -}}
+{{- include "notation-provider.knownBundle" . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* PEM that a Provider object of this release has in the cluster, or nothing. Called with the root. */}}
+{{- define "notation-provider.knownBundle" -}}
 {{- $provider := lookup "externaldata.gatekeeper.sh/v1beta1" "Provider" "" .Values.providers.validation.name -}}
 {{- $owner := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $provider -}}
 {{- if eq $owner .Release.Name -}}
 {{- dig "spec" "caBundle" "" $provider | b64dec -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -100,8 +114,25 @@ The provider's configuration file: what values say, under what the chart decides
 {{- define "notation-provider.configuration" -}}
 {{- $server := dict
   "address" (printf "%s:%v" .Values.listenOn .Values.ports.https)
-  "tls" (dict "certificate" "/tls/tls.crt" "key" "/tls/tls.key" "clientCA" "/gatekeeper/ca.crt")
 -}}
+{{- $certificates := dict -}}
+{{- if eq .Values.certificates.mode "selfManaged" -}}
+{{- $host := printf "%s.%s" (include "notation-provider.name" .) .Release.Namespace -}}
+{{- $_ := set $certificates "certificates" (dict
+    "names" (list $host (printf "%s.svc" $host))
+    "secret" (dict "namespace" .Release.Namespace "name" (include "notation-provider.ownSecret" .))
+    "clientCA" (dict
+      "namespace" .Values.gatekeeper.namespace
+      "name" .Values.gatekeeper.clientCA.secretName
+      "key" .Values.gatekeeper.clientCA.key
+    )
+    "providers" (list .Values.providers.validation.name .Values.providers.mutation.name)
+    "authorityLife" .Values.certificates.selfManaged.authorityLife
+    "servingLife" .Values.certificates.selfManaged.servingLife
+  ) -}}
+{{- else -}}
+{{- $_ := set $server "tls" (dict "certificate" "/tls/tls.crt" "key" "/tls/tls.key" "clientCA" "/gatekeeper/ca.crt") -}}
+{{- end -}}
 {{- $defaults := dict
   "server" (dict
     "clientNames" (list (printf "gatekeeper-webhook-service.%s.svc" .Values.gatekeeper.namespace))
@@ -114,7 +145,7 @@ The provider's configuration file: what values say, under what the chart decides
   "notation" (dict "binary" "/usr/local/bin/notation")
   "runtimeDirectory" "/run/notation-provider"
 -}}
-{{- toYaml (mustMergeOverwrite $defaults (deepCopy .Values.config) $decided) -}}
+{{- toYaml (mustMergeOverwrite $defaults (deepCopy .Values.config) $decided $certificates) -}}
 {{- end -}}
 
 {{/*
