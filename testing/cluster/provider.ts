@@ -93,6 +93,8 @@ export async function startClusterProvider(
         key: file("tls.key"),
         clientCA: join(clientCa.directory, "ca.crt"),
       },
+      // Certificates that it makes itself are in the place of files.
+      ...(overrides?.["certificates"] !== undefined && { tls: undefined }),
     };
     const provider = await startProvider({
       ...rest,
