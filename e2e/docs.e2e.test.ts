@@ -33,6 +33,10 @@ const ELSEWHERE: readonly { readonly line: RegExp; readonly why: string }[] = [
     why: "it waits for a Pod, and nothing runs Pods by itself here; e2e/chart.e2e.test.ts runs that Pod",
   },
   {
+    line: /^kubectl .* exec deployment\/notation-provider -- .* doctor /,
+    why: "nobody can enter a Pod here, its node being a name alone; provider/doctor/doctor.integration.test.ts runs the command",
+  },
+  {
     line: /^make (?:demo|test)$/,
     why: "the one has a test of its own, the other is what runs this",
   },
