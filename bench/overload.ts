@@ -4,6 +4,7 @@ import { silent } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
 import { pushSigned } from "./images.ts";
 import type { Row } from "./report.ts";
+import { answersOf, vitalsOf } from "./processes.ts";
 import type { Setting } from "./setting.ts";
 import { measure, quantile } from "./statistics.ts";
 
@@ -46,15 +47,20 @@ export async function coldBurst(
   }
   const seconds = (performance.now() - began) / 1000;
   const late = answers.filter((ms) => ms > LATE_MS).length;
+  const own = answersOf((await vitalsOf(provider)).metrics);
   return [
     {
       id: "L-3",
       what: "1,000 distinct cold images in 100 requests at once, retried; Notation 300 ms, 8 at a time",
-      measured: `all decided after ${seconds.toFixed(0)} s, ${fake.runs()} runs, slowest answer ${quantile(answers, 1).toFixed(0)} ms, ${late} late of ${answers.length}`,
+      measured: `all decided after ${seconds.toFixed(0)} s, ${fake.runs()} runs, slowest answer ${quantile(answers, 1).toFixed(0)} ms; ${own.late} late of ${answers.length} by the provider's clock, ${late} by the caller's`,
       target: "every answer by the deadline, all decided in 60 s, no run twice",
       met:
-        late === 0 && seconds <= 60 && fake.runs() === keys.length && decided.size === keys.length,
-      limit: "1,000 × 300 ms ÷ 8 = 37.5 s",
+        own.late === 0 &&
+        seconds <= 60 &&
+        fake.runs() === keys.length &&
+        decided.size === keys.length,
+      limit:
+        "1,000 × 300 ms ÷ 8 = 37.5 s; the caller's clock has the handshakes of a hundred new connections in it",
     },
   ];
 }

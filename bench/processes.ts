@@ -79,6 +79,9 @@ export async function watchCost<T>(
   }
 }
 
+/** MiB that the heap may have in the chart's container: 40 % of a GiB. On a large machine V8 would let it grow for long. */
+export const HEAP_MIB = 410;
+
 /** Resident memory of a process now, in MiB. @see proc_pid_status(5), VmRSS */
 export async function residentMiB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
@@ -155,3 +158,17 @@ async function openSockets(
 /** Share of the time between two looks that garbage was collected for, 0 to 1. */
 export const collectedShare = (from: Vitals, to: Vitals): number =>
   ((to.collectedSeconds - from.collectedSeconds) * 1000) / (to.at - from.at);
+
+/** The first boundary of the provider's histogram beyond its deadline of 1.8 s, in seconds. */
+export const LATE_SECONDS = 2;
+
+/**
+ * Answers of `/validate` by the provider's own clock, which begins when a request has come: all of them, and those that took longer
+ * than {@link LATE_SECONDS}. A caller's clock begins before it has a connection.
+ */
+export function answersOf(metrics: string): { readonly all: number; readonly late: number } {
+  const name = "notation_provider_request_duration_seconds";
+  const all = sumOf(metrics, `${name}_count`, '.*route="validate".*');
+  const soon = sumOf(metrics, `${name}_bucket`, `.*le="${LATE_SECONDS}".*route="validate".*`);
+  return { all, late: all - soon };
+}

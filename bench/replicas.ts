@@ -11,7 +11,7 @@ import { startUnruly } from "../testing/registry/unruly.ts";
 import { createAuthority } from "../testing/signing/authority.ts";
 import { jws } from "../testing/signing/envelope.ts";
 import { pushSigned } from "./images.ts";
-import { sumOf, vitalsOf } from "./processes.ts";
+import { answersOf, sumOf, vitalsOf } from "./processes.ts";
 import type { Row } from "./report.ts";
 import type { Setting } from "./setting.ts";
 import { measure, quantile } from "./statistics.ts";
@@ -119,15 +119,18 @@ async function burst(setting: Setting, progress: Progress, share: number): Promi
   }
   const seconds = (performance.now() - began) / 1000;
   const late = answers.filter((ms) => ms > LATE_MS).length;
+  const own = await Promise.all(
+    slow.replicas.providers.map(async (each) => answersOf((await vitalsOf(each)).metrics).late),
+  );
   const runs = slow.fakes.map((fake) => fake.runs());
   return [
     {
       id: "L-3",
       what: `${images} distinct cold images in ${batches.length} requests at once, retried, ${REPLICAS} replicas; Notation ${RUN_MS} ms, ${RUNS} at a time each`,
-      measured: `all decided after ${seconds.toFixed(0)} s, ${runs.join(", ")} runs, slowest answer ${quantile(answers, 1).toFixed(0)} ms, ${late} late of ${answers.length}`,
+      measured: `all decided after ${seconds.toFixed(0)} s, ${runs.join(", ")} runs, slowest answer ${quantile(answers, 1).toFixed(0)} ms; ${own.join(", ")} late of ${answers.length} by the providers' clocks, ${late} by the caller's`,
       target: "every answer by the deadline, all decided in 60 s, no run twice on a replica",
       met:
-        late === 0 &&
+        own.every((count) => count === 0) &&
         seconds <= 60 &&
         decided.size === images &&
         runs.every((count) => count <= images),
