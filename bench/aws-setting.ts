@@ -5,7 +5,7 @@ import { createEcrDouble, type EcrDouble } from "../testing/aws/ecr.ts";
 import { startEcrRegistry, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
 import { createSigningAuthority, jobArn, profileArn } from "../testing/aws/envelopes.ts";
 import { createSigner } from "../testing/aws/signer.ts";
-import { pass, startAws, type Aws, type AwsAnswer } from "../testing/aws/wire.ts";
+import { pass, startAws, variablesOf, type Aws, type AwsAnswer } from "../testing/aws/wire.ts";
 import {
   startProvider,
   type ProviderOptions,
@@ -158,8 +158,7 @@ export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsS
           },
         },
         environment: {
-          AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
+          ...variablesOf(aws.credentials),
           AWS_EC2_METADATA_DISABLED: "true",
         },
       });

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layOutPlugin } from "../provider/signer/install.ts";
+import { variablesOf } from "../testing/aws/wire.ts";
 import { ROOT, type RunningProvider } from "../testing/provider/start.ts";
 import { pass, slow } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
@@ -146,14 +147,12 @@ export async function bareVerify(progress: Progress): Promise<Row[]> {
   try {
     const libexec = join(directory, "libexec");
     if (given !== undefined) layOutPlugin(libexec, given);
-    const { accessKeyId, secretAccessKey } = setting.aws.credentials;
     const env = {
       HOME: directory,
       NOTATION_CONFIG: setting.trust,
       NOTATION_CACHE: join(directory, "cache"),
       NOTATION_LIBEXEC: libexec,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      ...variablesOf(setting.aws.credentials),
       AWS_EC2_METADATA_DISABLED: "true",
       HTTP_PROXY: proxy.url,
     };

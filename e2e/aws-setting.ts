@@ -8,7 +8,7 @@ import {
 } from "../testing/aws/envelopes.ts";
 import { createEcrDouble, type EcrDouble } from "../testing/aws/ecr.ts";
 import { createSigner, type Signer } from "../testing/aws/signer.ts";
-import { startAws, type Aws } from "../testing/aws/wire.ts";
+import { startAws, variablesOf, type Aws } from "../testing/aws/wire.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
 import type { ProviderSettings } from "../testing/cluster/provider.ts";
 import { attachSignature, pushImage } from "../testing/registry/push.ts";
@@ -77,8 +77,7 @@ export async function startAwsCluster(options: AwsClusterOptions = {}): Promise<
       },
     },
     environment: {
-      AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
+      ...variablesOf(aws.credentials),
       ...environment,
     },
   });

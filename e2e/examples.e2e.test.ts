@@ -10,7 +10,7 @@ import { startEcrRegistry } from "../testing/aws/ecr-registry.ts";
 import { createEcrDouble } from "../testing/aws/ecr.ts";
 import { createSigningAuthority, jobArn, profileVersionArn } from "../testing/aws/envelopes.ts";
 import { createSigner } from "../testing/aws/signer.ts";
-import { startAws, type Keys } from "../testing/aws/wire.ts";
+import { startAws, variablesOf, type Keys } from "../testing/aws/wire.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
 import { parseDocuments } from "../testing/cluster/modules.ts";
 import type { ProviderSettings } from "../testing/cluster/provider.ts";
@@ -82,8 +82,7 @@ suite("examples", () => {
       overrides: merged,
       ...(keys !== undefined && {
         environment: {
-          AWS_ACCESS_KEY_ID: keys.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+          ...variablesOf(keys),
         },
       }),
     });

@@ -14,7 +14,7 @@ import {
 } from "../testing/aws/envelopes.ts";
 import { startProxy } from "../testing/aws/proxy.ts";
 import { createSigner, type Signer } from "../testing/aws/signer.ts";
-import { startAws, type Aws } from "../testing/aws/wire.ts";
+import { startAws, variablesOf, type Aws } from "../testing/aws/wire.ts";
 import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
 import { startOlareg, type Olareg } from "../testing/registry/olareg.ts";
 import { attachSignature, pushImage } from "../testing/registry/push.ts";
@@ -94,8 +94,7 @@ suite("the service with AWS Signer", () => {
         },
       },
       environment: {
-        AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
+        ...variablesOf(aws.credentials),
         AWS_EC2_METADATA_DISABLED: "true",
       },
     });

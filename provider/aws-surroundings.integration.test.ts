@@ -9,7 +9,7 @@ import { startEcrRegistry } from "../testing/aws/ecr-registry.ts";
 import { createEcrDouble } from "../testing/aws/ecr.ts";
 import { createSigningAuthority, profileArn } from "../testing/aws/envelopes.ts";
 import { createSigner } from "../testing/aws/signer.ts";
-import { startAws } from "../testing/aws/wire.ts";
+import { startAws, variablesOf } from "../testing/aws/wire.ts";
 import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
 import { createWallClock, type WallClock } from "../testing/provider/wall-clock.ts";
 import { status } from "../testing/registry/answers.ts";
@@ -71,8 +71,7 @@ async function setUp(t: TestContext) {
           ...(plugin !== undefined && { signer: { plugin } }),
         },
         environment: {
-          AWS_ACCESS_KEY_ID: aws.credentials.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: aws.credentials.secretAccessKey,
+          ...variablesOf(aws.credentials),
           ...clock?.environment,
           ...environment,
         },

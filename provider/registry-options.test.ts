@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LOOK_ALIKES } from "../testing/aws/look-alikes.ts";
+import { configOf } from "../testing/provider/config.ts";
 import { createAwsParts } from "./aws-parts.ts";
-import { parseConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
 import { labelsOf, openEcr } from "./registry-options.ts";
 
 const ACCOUNTS = ["111122223333", "444455556666"];
 const REGIONS = ["eu-west-1", "us-gov-west-1", "cn-north-1"];
-
-function configOf(aws: object, registries: readonly object[] = []): Config {
-  const loaded = parseConfig(
-    JSON.stringify({
-      server: { tls: { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" } },
-      trust: { directory: "trust" },
-      notation: { binary: "notation" },
-      registries,
-      aws,
-    }),
-  );
-  assert.ok("config" in loaded, JSON.stringify(loaded));
-  return loaded.config;
-}
 
 const opening = (config: Config) => openEcr(config, createAwsParts(config).ecr);
 const LISTED = { accounts: ACCOUNTS, regions: REGIONS };

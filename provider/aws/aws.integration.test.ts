@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createEcrDouble } from "../../testing/aws/ecr.ts";
-import { startAws } from "../../testing/aws/wire.ts";
+import { startAws, variablesOf } from "../../testing/aws/wire.ts";
 import { WEST } from "../../testing/aws/world.ts";
 import { now, wallNow } from "../lib/clock.ts";
 import { createAws, endpointOf, type AwsEndpoint } from "./aws.ts";
 
 test("put together, the variables of a Pod and the addresses of the configuration are enough for a token", async (t) => {
   await using double = await startAws({ services: [createEcrDouble().service] });
-  const { accessKeyId, secretAccessKey } = double.credentials;
   const aws = createAws({
     now,
     wallNow,
@@ -21,7 +20,7 @@ test("put together, the variables of a Pod and the addresses of the configuratio
     fips: false,
     dualStack: false,
     instanceMetadata: false,
-    variables: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+    variables: variablesOf(double.credentials),
   });
   t.after(() => aws.close());
   aws.ecr.prefetch();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseConfig } from "./load.ts";
+import { configOf } from "../../testing/provider/config.ts";
 import { warningsOf } from "./warnings.ts";
 
 const ACCOUNT = "111122223333";
@@ -38,18 +38,8 @@ const cases: readonly {
 ];
 for (const { name, aws, registries = [{ host: "registry.example.com" }], want } of cases) {
   test(`${name} in a configuration: ${want.join() || "nothing"} is warned of`, () => {
-    const loaded = parseConfig(
-      JSON.stringify({
-        server: { tls: { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" } },
-        trust: { directory: "trust" },
-        notation: { binary: "notation" },
-        registries,
-        aws,
-      }),
-    );
-    assert.ok("config" in loaded);
     assert.deepEqual(
-      warningsOf(loaded.config).map(({ path }) => path),
+      warningsOf(configOf(aws, registries)).map(({ path }) => path),
       want,
     );
   });

@@ -12,7 +12,15 @@ import { startEcrRegistry, type EcrRegistry } from "../../testing/aws/ecr-regist
 import { profileArn, profileVersionArn } from "../../testing/aws/envelopes.ts";
 import { createSigner, type Signer } from "../../testing/aws/signer.ts";
 import { createSts, type Sts } from "../../testing/aws/sts.ts";
-import { body, error, internal, startAws, throttled, type Aws } from "../../testing/aws/wire.ts";
+import {
+  body,
+  error,
+  internal,
+  startAws,
+  throttled,
+  variablesOf,
+  type Aws,
+} from "../../testing/aws/wire.ts";
 import { WEST } from "../../testing/aws/world.ts";
 import { createAuthorities, type Authorities } from "../../testing/gatekeeper/certificates.ts";
 import { createFakeNotation } from "../../testing/notation/fake-notation.ts";
@@ -116,10 +124,8 @@ async function createWorld(t: TestContext): Promise<World> {
       { host: plain.host, ...loopback },
     ],
   };
-  const { accessKeyId, secretAccessKey } = aws.credentials;
   const variables = {
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    ...variablesOf(aws.credentials),
     AWS_REGION: "eu-west-1",
     AWS_SHARED_CREDENTIALS_FILE: "/nowhere",
     AWS_CONFIG_FILE: "/nowhere",

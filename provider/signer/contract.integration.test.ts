@@ -22,6 +22,7 @@ import {
   startAws,
   throttled,
   type Aws,
+  variablesOf,
 } from "../../testing/aws/wire.ts";
 import { createSnapshot } from "../../testing/notation/trust-snapshot.ts";
 import { reset, silent } from "../../testing/registry/answers.ts";
@@ -69,8 +70,7 @@ interface Implementation {
 
 /** Variables by which a plugin that asks by itself gets its credentials. Nothing of the machine's own is asked. */
 const credentialsOf = ({ credentials }: Aws): Record<string, string> => ({
-  AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  ...variablesOf(credentials),
   AWS_EC2_METADATA_DISABLED: "true",
   AWS_MAX_ATTEMPTS: "1",
 });

@@ -76,6 +76,12 @@ export interface Keys {
   readonly expiration?: Date;
 }
 
+/** The variables by which a process gets long-lived keys. */
+export const variablesOf = ({ accessKeyId, secretAccessKey }: Keys) => ({
+  AWS_ACCESS_KEY_ID: accessKeyId,
+  AWS_SECRET_ACCESS_KEY: secretAccessKey,
+});
+
 export interface IssueOptions {
   /** Default `111122223333`. */
   readonly account?: string;

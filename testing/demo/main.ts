@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { variablesOf } from "../aws/wire.ts";
 import type { Answer, Item } from "../gatekeeper/caller.ts";
 import { startProvider, type RunningProvider } from "../provider/start.ts";
 import { startOlareg } from "../registry/olareg.ts";
@@ -104,8 +105,7 @@ try {
       aws: { endpoints: [{ service: "signer", url: signer.aws.url }] },
     },
     environment: {
-      AWS_ACCESS_KEY_ID: signer.aws.credentials.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: signer.aws.credentials.secretAccessKey,
+      ...variablesOf(signer.aws.credentials),
     },
     logFile: true,
   });
