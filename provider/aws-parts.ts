@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { createAws, type Aws, type AwsEvent } from "./aws/aws.ts";
 import { parseEcrHost } from "./aws/ecr-host.ts";
 import { opensRegistries } from "./config/aws.ts";
 import { awsVariables } from "./config/environment.ts";
 import type { Config } from "./config/schema.ts";
 import { REAL_AGES, type Ages } from "./lib/clock.ts";
+import { readCertificates } from "./lib/pem.ts";
 import { rejected, undecided, type Refusal } from "./verdict/verdict.ts";
 import type { WhyUnsigned } from "./verify/judge-subject.ts";
 
@@ -17,7 +17,7 @@ export function createAwsParts(
   const { ca, ...rest } = config.aws;
   return createAws({
     ...rest,
-    ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
+    ...(ca !== undefined && { ca: readCertificates(ca, "the ca under aws") }),
     variables: awsVariables(),
     ...ages,
     ...(observe !== undefined && { observe }),

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { blobHostOf as bucketOf, parseEcrHost } from "./aws/ecr-host.ts";
 import type { Ecr } from "./aws/ecr.ts";
 import { opensRegistries } from "./config/aws.ts";
@@ -8,8 +7,7 @@ import {
   type Config,
   type RegistryConfig,
 } from "./config/schema.ts";
-import { errorCode } from "./lib/error-code.ts";
-import { certificatesOf } from "./lib/pem.ts";
+import { readCertificates } from "./lib/pem.ts";
 import { anonymous, fromFile, type CredentialSource } from "./registry/credentials.ts";
 import { fromDockerConfig } from "./registry/docker-config.ts";
 import type { RegistryOptions } from "./registry/options.ts";
@@ -46,7 +44,9 @@ export function toRegistryOptions(
   return {
     host: registry.host,
     endpoint: registry.endpoint ?? known?.endpoint ?? `${scheme}://${registry.host}`,
-    ...(registry.ca !== undefined && { ca: readCertificates(registry.ca, registry.host) }),
+    ...(registry.ca !== undefined && {
+      ca: readCertificates(registry.ca, `the ca of registry ${registry.host}`),
+    }),
     credentials: credentialsOf(registry, ecr),
     tokenHosts: [...registry.tokenHosts, ...(known?.tokenHosts ?? [])],
     blobHosts: [
@@ -87,20 +87,6 @@ export const labelsOf = ({ registries, aws }: Config): readonly string[] => [
   ...registries.map(({ host }) => host),
   ...(opensRegistries(aws) ? aws.regions.map(labelOfRegion) : []),
 ];
-
-/** The roots of a registry. Text that holds none would be taken without a word, and every connection fail. */
-function readCertificates(path: string, host: string): string {
-  const where = `the ca of registry ${host}`;
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const code = errorCode(error) ?? "unknown";
-    throw new Error(`${where} cannot be read: ${path} (${code})`, { cause: error });
-  }
-  if (certificatesOf(text).length > 0) return text;
-  throw new Error(`${where} holds no certificate, or one that is broken: ${path}`);
-}
 
 /** The bucket to which Amazon ECR redirects for blobs, of a host that is ECR's. */
 function blobHostOf(host: string): string | undefined {

@@ -244,6 +244,18 @@ for (const { name, change, registry, message } of [
     message: /^the ca of registry \S+ holds no certificate, or one that is broken: /,
   },
   {
+    name: "a CA for AWS that is not there",
+    change: { aws: { ca: "gone.crt" } },
+    registry: {},
+    message: /^the ca under aws cannot be read: \/.*\/gone\.crt \(ENOENT\)$/,
+  },
+  {
+    name: "a CA for AWS that is no certificate",
+    change: { aws: { ca: "provider.yaml" } },
+    registry: {},
+    message: /^the ca under aws holds no certificate, or one that is broken: /,
+  },
+  {
     name: "a serving key that is another file",
     change: {
       server: {

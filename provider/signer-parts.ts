@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { endpointOf, type Aws } from "./aws/aws.ts";
 import { isFailure } from "./aws/failure.ts";
@@ -45,12 +44,9 @@ export interface SignerPartsOptions {
   readonly observe?: (event: SignerEvent) => void;
 }
 
-/**
- * AWS Signer in each region, as the provider asks it.
- * @throws with what the file system says when `aws.ca` cannot be read
- */
+/** AWS Signer in each region, as the provider asks it. */
 export function createClients({ aws: settings }: Config, aws: Aws): SignerClients {
-  const { fips, dualStack, ca, endpoints } = settings;
+  const { fips, dualStack, endpoints } = settings;
   return createSignerClients({
     credentials: () => aws.credentials.provide(),
     async replaceCredentials(refused, signal) {
@@ -61,7 +57,7 @@ export function createClients({ aws: settings }: Config, aws: Aws): SignerClient
     useFips: fips,
     useDualStack: dualStack,
     endpoint: endpointOf(endpoints, "signer"),
-    ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
+    ...(aws.ca !== undefined && { ca: aws.ca }),
   });
 }
 

@@ -40,6 +40,8 @@ export type AwsEvent = EcrEvent | CredentialsEvent;
 export interface Aws {
   readonly ecr: Ecr;
   readonly credentials: Credentials;
+  /** Of {@link AwsOptions}; AWS Signer is asked under the same. */
+  readonly ca: string | undefined;
   close(): void;
 }
 
@@ -82,6 +84,7 @@ export function createAws(options: AwsOptions): Aws {
   return {
     ecr,
     credentials,
+    ca,
     close() {
       ecr.close();
       credentials.close();

@@ -339,7 +339,7 @@ const faults: readonly {
     fault: (world) => change(world, "aws", { ca: "nothing.crt" }),
     level: "error",
     subject: "aws",
-    says: /ENOENT/,
+    says: /^the ca under aws cannot be read: .* \(ENOENT\)$/,
   },
   {
     name: "a registry of ECR that does not take the token",

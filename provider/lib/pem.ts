@@ -1,4 +1,6 @@
 import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { errorCode } from "./error-code.ts";
 
 const BEGIN = "-----BEGIN CERTIFICATE-----";
 const END = "-----END CERTIFICATE-----";
@@ -20,4 +22,21 @@ export function certificatesOf(pem: string): readonly X509Certificate[] {
     return [];
   }
   return found;
+}
+
+/**
+ * The roots in a file that the configuration names, PEM. Text that holds none would be taken without a word, and every connection fail.
+ * @param what the file is, for the sentence: `the ca of registry registry.example.com`
+ * @throws with a sentence when the file cannot be read, or holds no certificate
+ */
+export function readCertificates(path: string, what: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = errorCode(error) ?? "unknown";
+    throw new Error(`${what} cannot be read: ${path} (${code})`, { cause: error });
+  }
+  if (certificatesOf(text).length > 0) return text;
+  throw new Error(`${what} holds no certificate, or one that is broken: ${path}`);
 }
