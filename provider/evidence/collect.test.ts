@@ -152,7 +152,7 @@ test("an envelope comes with its claims, its bytes and the digest of its manifes
         kind: "envelope",
         signature: digest,
         mediaType: JWS,
-        bytes,
+        bytes: new Uint8Array(bytes),
         claims: {
           signer: { scheme: "notary.x509", subject: "CN=signer,O=Example,ST=WA,C=US" },
           signedAt: "2026-11-02T10:00:00Z",
@@ -272,6 +272,19 @@ test("the bytes of envelopes are counted", async () => {
     registry.calls.some((call) => call.startsWith("blob")),
     true,
   );
+});
+
+test("of an envelope its own bytes are kept, and not the memory that they came in", async () => {
+  const registry = createRegistry();
+  const small = envelopeOf();
+  registry.attach(app, small);
+  const { candidates } = evidenceOf(
+    await collector(registry)(app, subject.digest, undefined, never),
+  );
+  const [candidate] = candidates;
+  assert.equal(candidate?.kind, "envelope");
+  assert.deepEqual(Buffer.from(candidate.bytes), small);
+  assert.equal(candidate.bytes.buffer.byteLength, small.length);
 });
 
 test("T-19 what one repository holds is not taken for another's", async () => {

@@ -100,8 +100,10 @@ export function createContents(options: ContentsOptions): Contents {
       const key = keyOf(`envelope ${descriptor.mediaType}`, from, descriptor.digest);
       const held = cache.get(key)?.value;
       if (held?.kind === "envelope") return held.value;
-      const bytes = await registry.blob(from, descriptor, options.maxEnvelopeBytes, signal);
-      if (isRefusal(bytes)) return missing(bytes);
+      const body = await registry.blob(from, descriptor, options.maxEnvelopeBytes, signal);
+      if (isRefusal(body)) return missing(body);
+      // A small buffer of Node's is a piece of 64 KiB, all of which would be kept with it, and none of which is counted.
+      const bytes = new Uint8Array(body);
       const claims = readEnvelope(descriptor.mediaType, bytes);
       const value = isRefusal(claims) ? claims : { bytes, claims };
       keep(key, { kind: "envelope", value, bytes: isRefusal(claims) ? 0 : bytes.byteLength });
