@@ -10,9 +10,8 @@ import { certificatesOf } from "../provider/lib/pem.ts";
 import { expectSuccess, type KubernetesObject } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
 import { CHART, createHelm, NAMESPACE, parseDocuments } from "../testing/chart/helm.ts";
-import type { RunningProvider } from "../testing/provider/start.ts";
 import { pod } from "./objects.ts";
-import { assertAdmitted, assertRefused, guard, pushNew, startE2e } from "./setting.ts";
+import { assertAdmitted, assertRefused, guard, pushNew, startE2e, useAll } from "./setting.ts";
 
 const PROVIDER = {
   apiVersion: "externaldata.gatekeeper.sh/v1beta1",
@@ -48,14 +47,14 @@ async function rights(): Promise<readonly KubernetesObject[]> {
 }
 
 suite("certificates of the provider's own", () => {
+  const resources = new AsyncDisposableStack();
   let cluster: Cluster;
   let namespace: string;
-  let replica: RunningProvider;
   let images = 0;
 
   before(async () => {
     // A cached answer would hide that the provider cannot be called.
-    cluster = await startE2e({ gatekeeper: { responseCacheTtl: "0s" } });
+    cluster = resources.use(await startE2e({ gatekeeper: { responseCacheTtl: "0s" } }));
     namespace = await guard(cluster);
     await cluster.apply(...(await rights()));
     const ca = await readFile(join(cluster.clientCa.directory, "ca.crt"));
@@ -74,15 +73,12 @@ suite("certificates of the provider's own", () => {
       },
     };
     await cluster.provider.stop();
-    [replica] = await Promise.all([
-      cluster.provider.replicate({ overrides }),
+    await Promise.all([
+      useAll(resources, [cluster.provider.replicate({ overrides })]),
       cluster.provider.start({ overrides }),
     ]);
   });
-  after(async () => {
-    await replica[Symbol.asyncDispose]();
-    await cluster[Symbol.asyncDispose]();
-  });
+  after(async () => await resources.disposeAsync());
 
   /** The cluster's, with a token of the provider's account. @returns its path */
   async function kubeconfig(): Promise<string> {

@@ -17,17 +17,18 @@ import { buildImage, type Image } from "../testing/chart/image.ts";
 import { startPod, type PodSpec } from "../testing/chart/kubelet.ts";
 import { pod } from "./objects.ts";
 import { applyForeignCrds, PROVIDERS, providerOf, reach, releaseValues } from "./release.ts";
-import { assertAdmitted, assertRefused, open } from "./setting.ts";
+import { assertAdmitted, assertRefused, open, useAll } from "./setting.ts";
 
 const RELEASE = "notation";
 
 suite("the chart", () => {
+  const resources = new AsyncDisposableStack();
   let cluster: Cluster;
   let image: Image;
   /** Constraints of the scenarios, whose kind is there only once the chart has been installed. */
   const pending: KubernetesObject[] = [];
   before(async () => {
-    [cluster, image] = await Promise.all([startCluster(), buildImage()]);
+    [cluster, image] = await useAll(resources, [startCluster(), buildImage()]);
     // As Gatekeeper's own chart labels its namespace.
     await cluster.api.patch(
       { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
@@ -37,10 +38,7 @@ suite("the chart", () => {
     // The harness has Provider objects of its own, by the names of the chart's.
     for (const name of PROVIDERS) await cluster.api.remove(providerOf(name));
   });
-  after(async () => {
-    await image[Symbol.asyncDispose]();
-    await cluster[Symbol.asyncDispose]();
-  });
+  after(async () => await resources.disposeAsync());
 
   const refusal = async (object: KubernetesObject): Promise<string | undefined> => {
     const namespaced = { ...object, metadata: { namespace: NAMESPACE, ...object.metadata } };

@@ -5,7 +5,7 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { createHelm, NAMESPACE, type Helm } from "../testing/chart/helm.ts";
+import { NAMESPACE } from "../testing/chart/helm.ts";
 import { buildImage, type Image } from "../testing/chart/image.ts";
 import { startPod, type PodSpec, type RunningPod } from "../testing/chart/kubelet.ts";
 import { run } from "../testing/chart/run.ts";
@@ -21,6 +21,7 @@ import {
   reach,
   releaseValues,
 } from "./release.ts";
+import { useAll } from "./setting.ts";
 
 /** What is not run here, each with its reason. Every line has to be of use. */
 const ELSEWHERE: readonly { readonly line: RegExp; readonly why: string }[] = [
@@ -48,27 +49,21 @@ const ELSEWHERE: readonly { readonly line: RegExp; readonly why: string }[] = [
 ];
 
 suite("the documentation", () => {
+  const resources = new AsyncDisposableStack();
   let cluster: Cluster;
   let image: Image;
-  let helm: Helm;
   let directory: string;
   let pod: RunningPod | undefined;
   before(async () => {
-    [cluster, image] = await Promise.all([startCluster(), buildImage()]);
-    helm = await createHelm();
-    await applyForeignCrds(cluster);
     directory = await mkdtemp(join(tmpdir(), "docs-"));
+    resources.defer(async () => await rm(directory, { recursive: true, force: true }));
+    [cluster, image] = await useAll(resources, [startCluster(), buildImage()]);
+    await applyForeignCrds(cluster);
     for (const name of ["helm", "constraints", "templates"]) {
       await symlink(join(ROOT, name), join(directory, name));
     }
   });
-  after(async () => {
-    await pod?.[Symbol.asyncDispose]();
-    await helm[Symbol.asyncDispose]();
-    await image[Symbol.asyncDispose]();
-    await cluster[Symbol.asyncDispose]();
-    await rm(directory, { recursive: true, force: true });
-  });
+  after(async () => await resources.disposeAsync());
 
   /** What a cluster does of itself when something was installed. */
   async function settle(): Promise<void> {
@@ -81,7 +76,9 @@ suite("the documentation", () => {
     if (deployment === undefined) return;
     const { template } = deployment["spec"] as { readonly template: { readonly spec: PodSpec } };
     if (pod === undefined) {
-      pod = await startPod({ api: cluster.api, namespace: NAMESPACE, image, spec: template.spec });
+      pod = resources.use(
+        await startPod({ api: cluster.api, namespace: NAMESPACE, image, spec: template.spec }),
+      );
       await pod.ready();
     }
     // They come the second time, when the authority is known.

@@ -14,12 +14,13 @@ import { assertAdmitted, EVERY_IMAGE, guard, messageOf, pushNew, startE2e } from
 const PODS = 20;
 
 suite("load", () => {
+  const resources = new AsyncDisposableStack();
   let cluster: Cluster;
   let registry: Unruly;
   let bursts = 0;
   before(async () => {
-    cluster = await startE2e();
-    registry = await startUnruly({ upstream: cluster.registry });
+    cluster = resources.use(await startE2e());
+    registry = resources.use(await startUnruly({ upstream: cluster.registry }));
     await cluster.provider.restart({
       registries: [
         ...cluster.settings.registries,
@@ -27,10 +28,7 @@ suite("load", () => {
       ],
     });
   });
-  after(async () => {
-    await registry[Symbol.asyncDispose]();
-    await cluster[Symbol.asyncDispose]();
-  });
+  after(async () => await resources.disposeAsync());
 
   /** Requests that the provider answered so far. */
   const requests = async (): Promise<number> => {

@@ -6,11 +6,24 @@ import { KIND, TEMPLATE } from "../testing/cluster/policy.ts";
 import { pushImage } from "../testing/registry/push.ts";
 import { WORKLOADS } from "./objects.ts";
 
+/** Starts parts side by side, and keeps those that did start when one does not. @throws what the first failure threw */
+export async function useAll<const T extends readonly Promise<AsyncDisposable>[]>(
+  resources: AsyncDisposableStack,
+  starting: T,
+): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+  for (const start of await Promise.allSettled(starting)) {
+    if (start.status === "fulfilled") resources.use(start.value);
+  }
+  return await Promise.all(starting);
+}
+
 /** Starts a cluster that knows the template and has no constraint. */
 export async function startE2e(options: ClusterOptions = {}): Promise<Cluster> {
-  const cluster = await startCluster(options);
+  await using starting = new AsyncDisposableStack();
+  const cluster = starting.use(await startCluster(options));
   await cluster.applyFile(TEMPLATE);
   await cluster.established(KIND);
+  starting.move();
   return cluster;
 }
 
