@@ -1,18 +1,6 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { createServer, type RequestListener } from "node:http";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import { test, type TestContext } from "node:test";
 import {
   answers,
@@ -22,27 +10,25 @@ import {
   type FakePlugin,
 } from "../../testing/notation/fake-plugin.ts";
 import { isRunning, until } from "../../testing/notation/processes.ts";
-import { createSnapshot, type SnapshotOptions } from "../../testing/notation/trust-snapshot.ts";
-import { createAuthority, type SigningIdentity } from "../../testing/signing/authority.ts";
-import { awsSigner, COSE, cose, JWS, jws } from "../../testing/signing/envelope.ts";
-import { NOTATION } from "../../testing/signing/notation.ts";
-import type { EnvelopeType } from "../evidence/evidence.ts";
-import type { Descriptor } from "../image/descriptor.ts";
+import {
+  codeOf,
+  createRealJudge,
+  SUBJECT,
+  type Asked,
+  type RealJudge,
+} from "../../testing/notation/real-judge.ts";
+import type { SnapshotOptions } from "../../testing/notation/trust-snapshot.ts";
+import { createAuthority } from "../../testing/signing/authority.ts";
+import { awsSigner, COSE, cose, jws } from "../../testing/signing/envelope.ts";
 import { digestOf } from "../image/digest.ts";
 import type { AskedLevel } from "../verdict/verdict.ts";
-import { createNotation, type Notation, type NotationOptions } from "./judge.ts";
-import type { Judgement } from "./judgement.ts";
+import type { NotationOptions } from "./judge.ts";
 
-const never = new AbortController().signal;
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const ago = (ms: number) => new Date(Date.now() - ms);
 
-const subject: Descriptor = {
-  mediaType: "application/vnd.oci.image.manifest.v1+json",
-  digest: digestOf("a manifest"),
-  size: 10,
-};
+const subject = SUBJECT;
 const authority = await createAuthority({ name: "Trusted", intermediate: true });
 const elsewhere = await createAuthority({ name: "Elsewhere" });
 const signer = await authority.issue({ commonName: "app" });
@@ -53,74 +39,8 @@ const POLICY = {
   stores: { "ca:example": [authority.root], "signingAuthority:example": [authority.root] },
 } satisfies Partial<SnapshotOptions>;
 
-interface Asked {
-  readonly envelope: Buffer;
-  readonly mediaType?: EnvelopeType;
-  readonly plugin?: string | undefined;
-  readonly policy?: Partial<SnapshotOptions>;
-  readonly signal?: AbortSignal;
-}
-
-interface Fixture {
-  readonly notation: Notation;
-  readonly runtime: string;
-  readonly ask: (level: AskedLevel, asked: Asked) => Promise<Judgement>;
-}
-
-async function fixture(t: TestContext, options: Partial<NotationOptions> = {}): Promise<Fixture> {
-  const runtime = mkdtempSync(join(tmpdir(), "runtime-"));
-  t.after(() => rmSync(runtime, { recursive: true, force: true }));
-  const notation = await createNotation({
-    binary: NOTATION,
-    plugins: [],
-    pluginConfig: [],
-    runtimeDirectory: runtime,
-    cacheDirectory: runtime,
-    concurrency: 2,
-    maxWaiting: 10,
-    graceMs: 50,
-    outputBytes: 65_536,
-    now: () => performance.now(),
-    ...options,
-  });
-  t.after(() => notation.close());
-  return {
-    notation,
-    runtime,
-    async ask(level, { envelope, mediaType = JWS, plugin, policy = {}, signal = never }) {
-      using trust = createSnapshot({ level, ...POLICY, ...policy });
-      return await notation.judge(
-        {
-          repository: { registry: "registry.test", repository: "team/app" },
-          subject,
-          envelope: {
-            kind: "envelope",
-            signature: digestOf("signature"),
-            mediaType,
-            bytes: envelope,
-            claims: {
-              signer: { scheme: "notary.x509", subject: "CN=app" },
-              ...(plugin !== undefined && { plugin }),
-            },
-          },
-          trust,
-          statement: trust.only,
-          level: undefined,
-        },
-        signal,
-      );
-    },
-  };
-}
-
-/** `passed`, with the codes of its warnings, or the reason. */
-function codeOf(judgement: Judgement): string {
-  if (judgement.kind !== "passed") return judgement.reason;
-  const warnings = judgement.warnings.map(
-    ({ check, message }) => ` ${check} ${message.split(":")[0]}`,
-  );
-  return `passed${warnings.join("")}`;
-}
+const fixture = async (t: TestContext, options?: Partial<NotationOptions>): Promise<RealJudge> =>
+  await createRealJudge(t, POLICY, options);
 
 test("the pinned Notation is one that we judge with", async (t) => {
   const { notation } = await fixture(t);
@@ -384,183 +304,6 @@ test("questions at the same time do not disturb each other", async (t) => {
     judged,
     matrix.map(({ want }) => want.strict),
   );
-});
-
-// Revocation: the one thing that Notation asks over the network.
-
-interface RevocationServer {
-  /** Where the leaf's certificate says that its list is. */
-  readonly url: string;
-  /** Requests so far. */
-  readonly requests: () => number;
-  /** Resolves when the first request has come. */
-  readonly asked: Promise<unknown>;
-}
-
-async function revocationServer(
-  t: TestContext,
-  answer: RequestListener,
-): Promise<RevocationServer> {
-  const server = createServer(answer);
-  let requests = 0;
-  server.on("request", () => (requests += 1));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  return {
-    url: `http://127.0.0.1:${address.port}/list.crl`,
-    requests: () => requests,
-    asked: once(server, "request"),
-  };
-}
-
-/** A signer whose certificate names a list; what the server answers is decided when it is asked. */
-async function revocable(t: TestContext, by = authority, revoked = false) {
-  let list: Buffer = Buffer.alloc(0);
-  const server = await revocationServer(t, (_, response) => response.end(list));
-  const identity: SigningIdentity = await by.issue({ commonName: "app", crlUrl: server.url });
-  list = await by.revocationList({ revoked: revoked ? [identity.serial] : [] });
-  return { server, envelope: jws({ signer: identity, subject }) };
-}
-
-/** What an OCSP responder may do in place of answering. */
-const troubles: readonly {
-  readonly name: string;
-  readonly answer: RequestListener;
-}[] = [
-  { name: "fails", answer: (_, response) => response.writeHead(500).end() },
-  { name: "answers in garbage", answer: (_, response) => response.end("<html>") },
-  { name: "hangs up", answer: (request) => request.socket.destroy() },
-];
-for (const { name, answer } of troubles) {
-  for (const level of ["strict", "permissive", "audit"] as const) {
-    test(`F-14 an OCSP responder that ${name} is REVOCATION_UNKNOWN, or a warning that says so, under ${level}`, async (t) => {
-      const { url: ocspUrl, requests } = await revocationServer(t, answer);
-      const identity = await authority.issue({ commonName: "app", ocspUrl });
-      const { ask } = await fixture(t);
-      const code = codeOf(await ask(level, { envelope: jws({ signer: identity, subject }) }));
-      const want = level === "strict" ? "" : "passed revocation ";
-      assert.equal(code, `${want}REVOCATION_UNKNOWN`);
-      assert.ok(requests() > 0);
-    });
-  }
-
-  for (const isRevoked of [false, true]) {
-    test(`F-14 where an OCSP responder ${name}, the list says that a certificate is ${isRevoked ? "revoked" : "good"}`, async (t) => {
-      const { url: ocspUrl } = await revocationServer(t, answer);
-      let list: Buffer = Buffer.alloc(0);
-      const { url: crlUrl } = await revocationServer(t, (_, response) => response.end(list));
-      const identity = await authority.issue({ commonName: "app", ocspUrl, crlUrl });
-      list = await authority.revocationList({ revoked: isRevoked ? [identity.serial] : [] });
-      const { ask } = await fixture(t);
-      const code = codeOf(await ask("strict", { envelope: jws({ signer: identity, subject }) }));
-      assert.equal(code, isRevoked ? "REVOKED" : "passed");
-    });
-  }
-}
-
-test("F-14 T-67 an OCSP responder that says nothing is TIMEOUT at the deadline, and nothing is left of the run", async (t) => {
-  const server = await revocationServer(t, () => undefined);
-  const identity = await authority.issue({ commonName: "app", ocspUrl: server.url });
-  const { ask, runtime } = await fixture(t);
-  const deadline = new AbortController();
-  const envelope = jws({ signer: identity, subject });
-  const asked = ask("strict", { envelope, signal: deadline.signal });
-  await server.asked;
-  deadline.abort();
-  assert.equal(codeOf(await asked), "TIMEOUT");
-  assert.deepEqual(readdirSync(join(runtime, "layouts")), []);
-});
-
-for (const level of ["strict", "permissive", "audit"] as const) {
-  test(`a certificate that its list does not name passes under ${level}, and the list is asked for once`, async (t) => {
-    const { server, envelope } = await revocable(t);
-    const { ask, runtime } = await fixture(t);
-    assert.equal(codeOf(await ask(level, { envelope })), "passed");
-    assert.equal(codeOf(await ask(level, { envelope })), "passed");
-    assert.equal(server.requests(), 1);
-    assert.equal(readdirSync(join(runtime, "crl")).length, 1);
-  });
-
-  test(`a revoked certificate is REVOKED, or a warning that says so, under ${level}`, async (t) => {
-    const { envelope } = await revocable(t, authority, true);
-    const { ask } = await fixture(t);
-    const want = level === "strict" ? "REVOKED" : "passed revocation REVOKED";
-    assert.equal(codeOf(await ask(level, { envelope })), want);
-  });
-
-  test(`F-14 a list that is not there is REVOCATION_UNKNOWN, or a warning that says so, under ${level}`, async (t) => {
-    const server = await revocationServer(t, (_, response) => response.writeHead(404).end());
-    const identity = await authority.issue({ commonName: "app", crlUrl: server.url });
-    const { ask } = await fixture(t);
-    const code = codeOf(await ask(level, { envelope: jws({ signer: identity, subject }) }));
-    const want = level === "strict" ? "" : "passed revocation ";
-    assert.equal(code, `${want}REVOCATION_UNKNOWN`);
-  });
-
-  test(`F-14 a list that never comes is TIMEOUT at the deadline under ${level}`, async (t) => {
-    const server = await revocationServer(t, () => undefined);
-    const identity = await authority.issue({ commonName: "app", crlUrl: server.url });
-    const { ask, runtime } = await fixture(t);
-    const deadline = new AbortController();
-    const asked = ask(level, {
-      envelope: jws({ signer: identity, subject }),
-      signal: deadline.signal,
-    });
-    await server.asked;
-    deadline.abort();
-    assert.equal(codeOf(await asked), "TIMEOUT");
-    assert.deepEqual(readdirSync(join(runtime, "layouts")), []);
-  });
-
-  test(`no address that a stranger's certificate names is called under ${level}`, async (t) => {
-    const { server, envelope } = await revocable(t, elsewhere);
-    const { ask } = await fixture(t);
-    const want = level === "audit" ? "passed authenticity UNTRUSTED_SIGNER" : "UNTRUSTED_SIGNER";
-    assert.equal(codeOf(await ask(level, { envelope })), want);
-    assert.equal(server.requests(), 0);
-  });
-}
-
-test("audit that enforces revocation refuses a revoked certificate of a trusted signer", async (t) => {
-  const { envelope } = await revocable(t, authority, true);
-  const { ask } = await fixture(t);
-  const policy = { override: { revocation: "enforce" } } as const;
-  assert.equal(codeOf(await ask("audit", { envelope, policy })), "REVOKED");
-});
-
-test("T-17 a cache of revocation lists on another file system than the layouts is used all the same", async (t) => {
-  const { server, envelope } = await revocable(t);
-  const cache = mkdtempSync("/dev/shm/cache-");
-  t.after(() => rmSync(cache, { recursive: true, force: true }));
-  const { ask, runtime } = await fixture(t, { cacheDirectory: cache });
-  assert.notEqual(statSync(cache).dev, statSync(runtime).dev);
-  assert.equal(codeOf(await ask("strict", { envelope })), "passed");
-  assert.equal(codeOf(await ask("strict", { envelope })), "passed");
-  assert.equal(server.requests(), 1, "the list was kept");
-  assert.equal(readdirSync(join(cache, "crl")).length, 1);
-});
-
-test("a cache of revocation lists that cannot be used changes no judgement", async (t) => {
-  const { envelope } = await revocable(t);
-  const { ask, runtime } = await fixture(t);
-  rmSync(join(runtime, "crl"), { recursive: true });
-  writeFileSync(join(runtime, "crl"), "not a directory");
-  assert.equal(codeOf(await ask("strict", { envelope })), "passed");
-});
-
-test("a cache of revocation lists that holds garbage changes no judgement", async (t) => {
-  const { envelope } = await revocable(t);
-  const { ask, runtime } = await fixture(t);
-  const lists = join(runtime, "crl");
-  await ask("strict", { envelope });
-  for (const name of readdirSync(lists)) writeFileSync(join(lists, name), "garbage");
-  assert.equal(codeOf(await ask("strict", { envelope })), "passed");
 });
 
 // Plugins: Notation starts them, we interpret what comes of it.

@@ -103,6 +103,8 @@ export interface Authority {
   readonly root: Buffer;
   /** Issuing certificate first, root last, DER. */
   readonly certificates: readonly Buffer[];
+  /** What signs leaves, and what is said of them. */
+  readonly issuing: SigningIdentity;
   issue(options: LeafOptions): Promise<SigningIdentity>;
   /** DER, signed by the issuing certificate. */
   revocationList(options: RevocationListOptions): Promise<Buffer>;
@@ -114,6 +116,7 @@ export const EXTENDED_KEY_USAGE = {
   serverAuth: "1.3.6.1.5.5.7.3.1",
   codeSigning: "1.3.6.1.5.5.7.3.3",
   timeStamping: "1.3.6.1.5.5.7.3.8",
+  ocspSigning: "1.3.6.1.5.5.7.3.9",
 } as const;
 
 export const { KeyUsageFlags } = x509;
@@ -161,6 +164,12 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
   return {
     root: der(root),
     certificates: certificates.map(der),
+    issuing: {
+      chain: certificates.map(der),
+      privateKey: KeyObject.from(issuer.keys.privateKey),
+      algorithm: ALGORITHMS[keyType],
+      serial: issuer.certificate.serialNumber,
+    },
     issue: async (leaf) => {
       const type = leaf.keyType ?? keyType;
       const keys = await generate(type);
