@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -119,18 +118,17 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 const lastLines = (log: string): string =>
   readFileSync(log, "utf8").trimEnd().split("\n").slice(-SHOWN_LINES).join("\n");
 
-/** Runs a program to its end. @throws Error with what it wrote to its standard error, unless it ended with 0 */
+/** Runs a program to its end, for two minutes at most. @throws Error with what it wrote to its standard error, unless it ended with 0 */
 export async function output(
   binary: string,
   args: readonly string[],
   directory: string,
 ): Promise<string> {
-  const child = spawn(binary, args, { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error(`${binary} ${args.join(" ")}: ${stderr}`);
-  return stdout;
+  const options = { cwd: directory, timeout: 120_000, maxBuffer: 16 * 1024 * 1024 };
+  return await new Promise((resolve, reject) => {
+    execFile(binary, args, options, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${binary} ${args.join(" ")}: ${stderr || error.message}`));
+    });
+  });
 }
