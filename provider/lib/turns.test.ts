@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createTurns, type TurnOptions } from "./turns.ts";
+import { until } from "../../testing/verify/demand.ts";
+import { createTurns, type Demand, type TurnOptions } from "./turns.ts";
 
 const never = new AbortController().signal;
 
@@ -18,15 +19,15 @@ function setUp(options: Partial<TurnOptions> = {}) {
   });
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
-  /** Work that ends when it is told to. @param dueAt until when somebody waits, which may change */
-  const begin = (name: string, dueAt: () => number = () => Infinity, signal = never) =>
+  /** Work that ends when it is told to. */
+  const begin = (name: string, demand: Demand = until(Infinity), signal = never) =>
     take(
       async () =>
         await new Promise<string>((resolve) => {
           begun.push(name);
           ends.set(name, () => resolve(name));
         }),
-      { signal, dueAt },
+      { signal, demand },
     );
   /** Ends what was begun last, after so many milliseconds, until nothing is left. */
   const endAll = async (ms = 0): Promise<void> => {
@@ -44,11 +45,11 @@ function setUp(options: Partial<TurnOptions> = {}) {
 test("the earliest deadline comes first, of equals the oldest, and whoever is gone last", async () => {
   const { begin, begun, endAll } = setUp();
   const done = [
-    begin("running", () => 50),
+    begin("running", until(50)),
     begin("gone"),
-    begin("later", () => 900),
-    begin("soon", () => 300),
-    begin("as soon", () => 300),
+    begin("later", until(900)),
+    begin("soon", until(300)),
+    begin("as soon", until(300)),
     begin("gone as well"),
   ];
   await endAll();
@@ -58,17 +59,17 @@ test("the earliest deadline comes first, of equals the oldest, and whoever is go
 
 test("whoever cannot be answered in time any more comes after those who can", async () => {
   const { clock, begin, begun, ends, endAll } = setUp();
-  const first = begin("first", () => 10_000);
+  const first = begin("first", until(10_000));
   await settle();
   clock.now = 800;
   ends.get("first")?.();
   await first;
   // Work took some 90 ms of late, and twice as much has to be left.
   const done = [
-    begin("running", () => 10_000),
-    begin("hopeless", () => 940),
-    begin("in time", () => 1000),
-    begin("late", () => 700),
+    begin("running", until(10_000)),
+    begin("hopeless", until(940)),
+    begin("in time", until(1000)),
+    begin("late", until(700)),
   ];
   await endAll();
   await Promise.all(done);
@@ -77,16 +78,16 @@ test("whoever cannot be answered in time any more comes after those who can", as
 
 test("who joins makes work urgent, and who leaves makes it wait", async () => {
   const { begin, begun, ends, endAll } = setUp();
-  let joined = Infinity;
-  let left = 100;
+  const [left, joined] = [until(100), until(Infinity)];
   const done = [
-    begin("running", () => 50),
-    begin("left", () => left),
-    begin("waited for", () => 500),
-    begin("joined", () => joined),
+    begin("running", until(50)),
+    begin("left", left),
+    begin("waited for", until(500)),
+    begin("joined", joined),
   ];
   await settle();
-  [joined, left] = [200, Infinity];
+  joined.change(200);
+  left.change(Infinity);
   ends.get("running")?.();
   await endAll();
   await Promise.all(done);
@@ -96,11 +97,11 @@ test("who joins makes work urgent, and who leaves makes it wait", async () => {
 test("of one more than may wait the least urgent is full, not the newest", async () => {
   const { begin, begun, endAll } = setUp({ maxWaiting: 2 });
   const done = [
-    begin("running", () => 50),
+    begin("running", until(50)),
     begin("gone"),
-    begin("later", () => 900),
-    begin("soon", () => 300),
-    begin("latest", () => 1000),
+    begin("later", until(900)),
+    begin("soon", until(300)),
+    begin("latest", until(1000)),
   ];
   assert.equal(await done[1], "full");
   assert.equal(await done[4], "full");
@@ -113,13 +114,10 @@ test("work whose time is over before its turn is never begun, and holds no place
   const { begin, begun, endAll } = setUp({ maxWaiting: 1 });
   const deadline = new AbortController();
   const running = begin("running");
-  const waiting = begin("waiting", () => 1, deadline.signal);
+  const waiting = begin("waiting", until(1), deadline.signal);
   deadline.abort(new Error("over"));
   await assert.rejects(waiting, { message: "over" });
-  await assert.rejects(
-    begin("too late", () => 1, deadline.signal),
-    { message: "over" },
-  );
+  await assert.rejects(begin("too late", until(1), deadline.signal), { message: "over" });
   const next = begin("next");
   await endAll();
   assert.deepEqual(await Promise.all([running, next]), ["running", "next"]);
@@ -130,8 +128,31 @@ test("work that throws gives its place back", async () => {
   const take = createTurns({ concurrency: 1, maxWaiting: 0, now: () => 0 });
   const broken = take(async () => await Promise.reject(new Error("broken")), {
     signal: never,
-    dueAt: () => 1,
+    demand: until(1),
   });
   await assert.rejects(broken, { message: "broken" });
-  assert.equal(await take(async () => "next", { signal: never, dueAt: () => 1 }), "next");
+  assert.equal(await take(async () => "next", { signal: never, demand: until(1) }), "next");
+});
+
+test("one more where thousands wait asks until when of nobody else, and who has had a turn is watched no more", async () => {
+  const { begin, ends, endAll } = setUp({ maxWaiting: 2000 });
+  const waiting = Array.from({ length: 2000 }, (_, index) => until(1000 + index));
+  const done = [
+    begin("running"),
+    ...waiting.map((demand) => begin(String(demand.dueAt()), demand)),
+  ];
+  for (const demand of waiting) demand.asked = 0;
+  const [late, soon] = [until(5000), until(50)];
+  assert.equal(await begin("late", late), "full");
+  done.push(begin("soon", soon));
+  assert.equal(await done[2000], "full", "the latest of them has made room");
+  ends.get("running")?.();
+  await settle();
+  assert.deepEqual(
+    waiting.map(({ asked }) => asked),
+    waiting.map(() => 0),
+  );
+  await endAll();
+  await Promise.all(done);
+  for (const { watchers } of [late, soon, ...waiting]) assert.equal(watchers.size, 0);
 });

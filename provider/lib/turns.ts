@@ -1,3 +1,5 @@
+import { createByDue } from "./by-due.ts";
+
 /** Bounds of {@link createTurns}. */
 export interface TurnOptions {
   /** Pieces of work at once. */
@@ -8,12 +10,19 @@ export interface TurnOptions {
   readonly now: () => number;
 }
 
+/** Until when somebody waits for a result. It changes as people come and go. */
+export interface Demand {
+  /** In monotonic milliseconds; Infinity while nobody waits. */
+  dueAt(): number;
+  /** Calls back after each change. @returns stops that */
+  watch(onChange: () => void): () => void;
+}
+
 /** How long work may wait, and how urgent it is meanwhile. */
 export interface Patience {
   /** When it aborts, work that was not begun never is. */
   readonly signal: AbortSignal;
-  /** Until when somebody waits for the result, in monotonic milliseconds; Infinity while nobody does. */
-  readonly dueAt: () => number;
+  readonly demand: Demand;
 }
 
 /**
@@ -22,9 +31,8 @@ export interface Patience {
  */
 export type TakeTurn = <T>(work: () => Promise<T>, patience: Patience) => Promise<T | "full">;
 
-interface Waiter extends Pick<Patience, "dueAt"> {
-  readonly call: (turn: "begin" | "full") => void;
-}
+/** Called once, unless the time was over before. */
+type Call = (turn: "begin" | "full") => void;
 
 /** How much of the time that work took of late becomes the newest piece's. */
 const WEIGHT = 1 / 8;
@@ -38,52 +46,55 @@ const MARGIN = 2;
  * result is kept and answers the retry.
  */
 export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTurn {
-  // Insertion order is age.
-  const queue = new Set<Waiter>();
+  const queue = createByDue<Call>();
   let running = 0;
   let usualMs = 0;
 
-  /** Lower is more urgent: whoever can be answered in time, whoever is late, whoever is gone. */
-  const ranks = ({ dueAt }: Waiter, at: number): readonly [number, number] => {
-    const due = dueAt();
-    if (due === Infinity) return [2, 0];
-    return [due - at >= usualMs * MARGIN ? 0 : 1, due];
+  /** Who is due before then is late. */
+  const inTime = (): number => now() + usualMs * MARGIN;
+
+  /** The earliest of whoever can be answered in time, of whoever is late, the oldest of whoever is gone. */
+  const mostUrgent = () => {
+    const next = queue.from(inTime());
+    return next === undefined || next.due === Infinity ? queue.from(-Infinity) : next;
+  };
+  /** The other end of that order; of equals the oldest all the same. */
+  const leastUrgent = () => {
+    const last = queue.before(inTime()) ?? queue.before(Infinity);
+    return queue.from(Infinity) ?? (last && queue.from(last.due));
   };
 
-  /** The waiter that comes before all others in an order; of equals the oldest. */
-  const first = (order: 1 | -1): Waiter | undefined => {
-    const at = now();
-    let found: { readonly waiter: Waiter; readonly rank: readonly [number, number] } | undefined;
-    for (const waiter of queue) {
-      const rank = ranks(waiter, at);
-      if (found === undefined || compare(rank, found.rank) * order < 0) found = { waiter, rank };
-    }
-    return found?.waiter;
-  };
-
-  const call = (waiter: Waiter | undefined, turn: "begin" | "full"): void => {
-    if (waiter === undefined) return;
-    queue.delete(waiter);
-    if (turn === "begin") running += 1;
-    waiter.call(turn);
-  };
   const callNext = (): void => {
-    if (running < concurrency) call(first(1), "begin");
+    if (running >= concurrency) return;
+    const next = mostUrgent();
+    if (next === undefined) return;
+    next.remove();
+    running += 1;
+    next.value("begin");
+  };
+  const makeRoom = (): void => {
+    if (queue.size <= maxWaiting) return;
+    const last = leastUrgent();
+    last?.remove();
+    last?.value("full");
   };
 
-  async function turnOf({ signal, dueAt }: Patience): Promise<"begin" | "full"> {
+  async function turnOf({ signal, demand }: Patience): Promise<"begin" | "full"> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<"begin" | "full">();
-    const waiter: Waiter = { dueAt, call: resolve };
+    const waiter = queue.add(resolve, demand.dueAt());
+    const stopWatching = demand.watch(() => waiter.move(demand.dueAt()));
     const leave = (): void => {
-      queue.delete(waiter);
+      waiter.remove();
       reject(signal.reason);
     };
     signal.addEventListener("abort", leave, { once: true });
-    queue.add(waiter);
     callNext();
-    if (queue.size > maxWaiting) call(first(-1), "full");
-    return await promise.finally(() => signal.removeEventListener("abort", leave));
+    makeRoom();
+    return await promise.finally(() => {
+      stopWatching();
+      signal.removeEventListener("abort", leave);
+    });
   }
 
   return async (work, patience) => {
@@ -98,6 +109,3 @@ export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): Take
     }
   };
 }
-
-const compare = (one: readonly [number, number], other: readonly [number, number]): number =>
-  one[0] === other[0] ? one[1] - other[1] : one[0] - other[0];

@@ -1,13 +1,13 @@
 import type { Descriptor } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
-import { createTurns, type TakeTurn, type TurnOptions } from "../lib/turns.ts";
+import { createTurns, type Demand, type TakeTurn, type TurnOptions } from "../lib/turns.ts";
 import { ENDED, OVERLOADED } from "./failure.ts";
 import type { Ground } from "./ground.ts";
 import type { JudgeInPlace, Judged } from "./judge-subject.ts";
 
 /**
  * Judges one subject when its turn comes.
- * @param dueAt until when somebody waits for the verdict, in monotonic milliseconds; Infinity while nobody does
+ * @param demand until when somebody waits for the verdict
  * @returns undecided `OVERLOADED` at once where it had to make room for somebody who waits. Never rejects
  */
 export type JudgeInTurn = (
@@ -15,7 +15,7 @@ export type JudgeInTurn = (
   digest: Digest,
   known: Descriptor | undefined,
   signal: AbortSignal,
-  dueAt: () => number,
+  demand: Demand,
 ) => Promise<Judged>;
 
 /** The place that an image has among those of its registry. */
@@ -48,7 +48,7 @@ interface Places {
 export function limitPerRegistry(judge: JudgeInPlace, options: RegistryLimit): JudgeInTurn {
   // Of registries of which an image is being judged: who may ask thousands does not ask them all.
   const registries = new Map<string, Places>();
-  return async (ground, digest, subject, signal, dueAt) => {
+  return async (ground, digest, subject, signal, demand) => {
     const { registry } = ground.key.reference;
     const places = registries.get(registry) ?? {
       take: createTurns(options),
@@ -73,7 +73,7 @@ export function limitPerRegistry(judge: JudgeInPlace, options: RegistryLimit): J
       await Promise.race([judging, left]);
     };
     try {
-      await places.take(work, { signal, dueAt });
+      await places.take(work, { signal, demand });
       return (await judging) ?? OVERLOADED;
     } catch (error) {
       // The time was over before the turn came.

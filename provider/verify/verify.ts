@@ -12,6 +12,7 @@ import {
   type Verified,
 } from "../verdict/verdict.ts";
 import type { CacheUse } from "./decision.ts";
+import { createDemands } from "./demand.ts";
 import type { Ground, Grounds } from "./ground.ts";
 import type { Asked } from "../notation/judgement.ts";
 import type { Judged } from "./judge-subject.ts";
@@ -99,7 +100,7 @@ export function createVerify(options: VerifyOptions): Verify {
   });
   const flight = createFlight<Verified | Refusal>(options.deadline);
   const holds = createHolds(now);
-  const demand = createDemand();
+  const demands = createDemands();
 
   /** Has what a verdict rests on watched. @returns milliseconds that the verdict may live at most */
   function watched(cacheKey: string, asked: Asked | undefined): number {
@@ -120,7 +121,7 @@ export function createVerify(options: VerifyOptions): Verify {
     const cacheKey = ground.cacheKeyOf(digest);
     const work = async (signal: AbortSignal): Promise<Verified | Refusal> => {
       const began = now();
-      const verdict = await judge(ground, digest, subject, signal, () => demand.dueAt(cacheKey));
+      const verdict = await judge(ground, digest, subject, signal, demands.of(cacheKey));
       // Under another policy, or by another Notation, nobody asks for it any more; the time it took is part of its age.
       if (verdict.kind === "undecided" || !grounds.isInForce(known, ground)) return verdict;
       const lifeMs = verdict.kind === "verified" ? lives.verifiedMs : lives.rejectedMs;
@@ -130,7 +131,7 @@ export function createVerify(options: VerifyOptions): Verify {
       return verdict;
     };
     // Before the work begins, which looks at once how urgent it is.
-    const leave = demand.join(cacheKey, caller);
+    const leave = demands.join(cacheKey, caller);
     const { joined, result } = flight.run(cacheKey, work, caller.signal);
     return { joined, result: result.finally(leave) };
   }
@@ -193,30 +194,6 @@ export function createVerify(options: VerifyOptions): Verify {
         verdicts.delete(cacheKey);
         holds.release(cacheKey);
       }
-    },
-  };
-}
-
-/** Who waits for which verdict. */
-function createDemand() {
-  const callers = new Map<string, Set<Caller>>();
-  return {
-    /** @returns to be called when the caller does not wait any more */
-    join(cacheKey: string, caller: Caller): () => void {
-      const waiting = callers.get(cacheKey) ?? new Set();
-      // One of its own, because a request may ask for one verdict by two names.
-      const waiter = { ...caller };
-      callers.set(cacheKey, waiting.add(waiter));
-      return () => {
-        waiting.delete(waiter);
-        if (waiting.size === 0) callers.delete(cacheKey);
-      };
-    },
-    /** When the first of them has to be answered; Infinity where nobody waits. */
-    dueAt(cacheKey: string): number {
-      let earliest = Infinity;
-      for (const { dueAt } of callers.get(cacheKey) ?? []) earliest = Math.min(earliest, dueAt);
-      return earliest;
     },
   };
 }
