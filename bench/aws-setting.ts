@@ -1,10 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEcrDouble, type EcrDouble } from "../testing/aws/ecr.ts";
 import { startEcrRegistry, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
 import { createSigningAuthority, jobArn, profileArn } from "../testing/aws/envelopes.ts";
 import { createSigner } from "../testing/aws/signer.ts";
+import { createSts } from "../testing/aws/sts.ts";
 import { pass, startAws, variablesOf, type Aws, type AwsAnswer } from "../testing/aws/wire.ts";
 import {
   startProvider,
@@ -30,8 +32,10 @@ export interface AwsSettingOptions {
   readonly signerFault?: () => AwsAnswer | undefined;
   /** Of the keys that sign `x509` and `stranger`. Default P-384, as AWS Signer's are. */
   readonly keyType?: "P-256" | "P-384";
-  /** Milliseconds since the epoch: the clock of ECR's tokens. Default the machine's. */
-  readonly now?: () => number;
+  /** Milliseconds since the epoch: the clock on which ECR's tokens and temporary credentials end. Default the machine's. */
+  readonly lifeNow?: () => number;
+  /** The provider is a role that it assumes by a token in a file, for so many milliseconds each time. Default a user, whose keys do not end. */
+  readonly roleLifeMs?: number;
 }
 
 /** AWS and an Amazon ECR of as many images as one likes, and a trust policy for them. */
@@ -43,10 +47,16 @@ export interface AwsSetting extends AsyncDisposable {
   /** A trust directory. */
   readonly trust: string;
   /** `registry/repository@digest` of an image. */
-  key(index: number): string;
+  readonly key: (index: number) => string;
+  /** The same image as `registry/repository:v1`. */
+  readonly tag: (index: number) => string;
   /** Writes the trust policy anew. @param more statements beside the one for all images */
   writePolicy(more: readonly TrustStatement[]): void;
-  provider(options?: Pick<ProviderOptions, "overrides" | "entry">): Promise<RunningProvider>;
+  /** Writes another token of the web identity, and AWS takes no other from then on. */
+  rotateWebIdentity(): Promise<void>;
+  provider(
+    options?: Pick<ProviderOptions, "overrides" | "entry" | "authorities">,
+  ): Promise<RunningProvider>;
 }
 
 /** Of each image a job that does not change, so that questions about it are equal. */
@@ -55,6 +65,7 @@ const jobOf = (index: number): string =>
 
 export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsSetting> {
   const { kindOf, keyType = "P-384", distanceMs, registryFault, signerFault } = options;
+  const { lifeNow = Date.now, roleLifeMs } = options;
   await using parts = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "bench-aws-"));
   parts.defer(async () => await rm(directory, { recursive: true, force: true }));
@@ -88,8 +99,26 @@ export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsS
     }),
   );
 
-  const ecr = createEcrDouble(options.now === undefined ? {} : { now: options.now });
-  const aws = parts.use(await startAws({ services: [ecr.service, revocations.service] }));
+  const ecr = createEcrDouble({ now: lifeNow });
+  const sts = createSts(roleLifeMs === undefined ? {} : { lifeMs: roleLifeMs });
+  const services = [ecr.service, revocations.service, sts.service];
+  const aws = parts.use(await startAws({ services, lifeNow }));
+  const tokenFile = join(directory, "token");
+  const rotateWebIdentity = async (): Promise<void> => {
+    const token = randomUUID();
+    // As the kubelet does it: never half a token.
+    await writeFile(`${tokenFile}.new`, token);
+    await rename(`${tokenFile}.new`, tokenFile);
+    sts.state.webIdentity = token;
+  };
+  await rotateWebIdentity();
+  const identity =
+    roleLifeMs === undefined
+      ? variablesOf(aws.credentials)
+      : {
+          AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/provider",
+          AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+        };
   const far: AwsAnswer =
     distanceMs === undefined
       ? pass()
@@ -130,12 +159,15 @@ export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsS
       const { repository, digest } = made.image(index);
       return `${registry.ecrHost}/${repository}@${digest}`;
     },
+    tag: (index) => `${registry.ecrHost}/${made.image(index).repository}:v1`,
     writePolicy,
-    async provider({ overrides, entry } = {}) {
+    rotateWebIdentity,
+    async provider({ overrides, entry, authorities } = {}) {
       return await startProvider({
         trust,
         readsLog: false,
         ...(entry !== undefined && { entry }),
+        ...(authorities !== undefined && { authorities }),
         registries: [
           {
             host: registry.ecrHost,
@@ -151,14 +183,11 @@ export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsS
           server: { drainDelay: "0ms", ...overrides?.["server"] },
           aws: {
             accounts: ["111122223333"],
-            endpoints: [
-              { service: "signer", url: aws.url },
-              { service: "ecr", url: aws.url },
-            ],
+            endpoints: ["signer", "ecr", "sts"].map((service) => ({ service, url: aws.url })),
           },
         },
         environment: {
-          ...variablesOf(aws.credentials),
+          ...identity,
           AWS_EC2_METADATA_DISABLED: "true",
         },
       });

@@ -104,6 +104,8 @@ export interface AwsOptions {
   readonly services: readonly Service[];
   /** Milliseconds since the epoch: the clock of the service. Default the machine's. */
   readonly now?: () => number;
+  /** Milliseconds since the epoch: the clock that temporary keys end on, where that is another one. Default `now`. */
+  readonly lifeNow?: () => number;
   /** Default `aws`. */
   readonly partition?: string;
   /** Certificate and key, PEM; plain HTTP unless given. */
@@ -236,6 +238,7 @@ interface Holder extends Keys {
 
 export async function startAws(options: AwsOptions): Promise<Aws> {
   const { services, now = () => Date.now(), partition = "aws", tls } = options;
+  const { lifeNow = now } = options;
   const holders = new Map<string, Holder>();
   const rules = new Map<string, { readonly answers: readonly AwsAnswer[]; used: number }>();
   const deniedActions = new Set<string>();
@@ -258,7 +261,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
         secretAccessKey: randomBytes(30).toString("base64"),
         sessionToken: randomBytes(120).toString("base64"),
         // AWS knows no fractions of a second here.
-        expiration: new Date(Math.floor((now() + lifeMs) / 1000) * 1000),
+        expiration: new Date(Math.floor((lifeNow() + lifeMs) / 1000) * 1000),
       };
       hold(keys, account, `arn:${partition}:sts::${account}:assumed-role/${role}/${session}`);
       return keys;
@@ -285,7 +288,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     if (headers["x-amz-security-token"] !== holder.sessionToken) {
       return ["unrecognized", UNKNOWN_KEY];
     }
-    if (now() >= holder.expiresAt) return ["expired", EXPIRED];
+    if (lifeNow() >= holder.expiresAt) return ["expired", EXPIRED];
     const date = String(headers["x-amz-date"] ?? "");
     const skewMs = parseAmzDate(date) - now();
     if (!(Math.abs(skewMs) <= SKEW_MS)) {
