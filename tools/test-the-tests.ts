@@ -1,44 +1,18 @@
 // `make test-the-tests`: puts each deliberate defect of `defects/` into a copy of the checkout, and demands that a test by the
 // name that the defect gives turns red. `make test-the-tests ARGS="old-tls"` tries some of them.
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { readDefects } from "./defects.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DEFECTS = join(ROOT, "defects");
-
-/** A patch of git with a head: what is wrong, the tests to run, and a pattern of the titles of which one must turn red. */
-interface Defect {
-  readonly name: string;
-  readonly file: string;
-  readonly why: string;
-  readonly tests: readonly string[];
-  readonly red: RegExp;
-}
 
 /** Milliseconds: a defect may make a test hang, which is red too. */
 const TEST_MS = 30_000;
 const RUN_MS = 90_000;
-
-async function readDefect(file: string): Promise<Defect> {
-  const text = await readFile(file, "utf8");
-  const [head = ""] = text.split("diff --git");
-  const member = (name: string): string => {
-    const found = new RegExp(`^${name}: (.+)$`, "m").exec(head)?.[1];
-    if (found === undefined) throw new Error(`${file} has no line "${name}:"`);
-    return found;
-  };
-  return {
-    name: basename(file, ".patch"),
-    file,
-    why: head.split("\n", 1)[0] ?? "",
-    tests: member("Tests").split(" "),
-    red: new RegExp(member("Red")),
-  };
-}
 
 interface Run {
   readonly code: number;
@@ -67,10 +41,7 @@ async function failures(copy: string, tests: readonly string[]): Promise<readonl
 }
 
 const asked = process.argv.slice(2);
-const files = (await readdir(DEFECTS)).filter((name) => name.endsWith(".patch")).toSorted();
-const defects = (
-  await Promise.all(files.map(async (name) => await readDefect(join(DEFECTS, name))))
-).filter(({ name }) => asked.length === 0 || asked.includes(name));
+const defects = readDefects().filter(({ name }) => asked.length === 0 || asked.includes(name));
 const directory = await mkdtemp(join(tmpdir(), "defects-"));
 const copy = join(directory, "checkout");
 let missed = 0;

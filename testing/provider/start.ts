@@ -39,6 +39,11 @@ export interface ProviderOptions {
   readonly readsLog?: boolean;
   /** A program that serves with the configuration file that is its last argument, and what comes before it. Default `provider/main.ts serve --config`. */
   readonly entry?: readonly [string, ...string[]];
+  /**
+   * A program that becomes Node: it gets Node's path and arguments after its own, and executes them in its place.
+   * @param runtime where the provider writes; an empty directory
+   */
+  readonly through?: (runtime: string) => readonly [string, ...string[]];
 }
 
 /** A provider that runs as a process of its own, as it does in a cluster. */
@@ -150,10 +155,11 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
   await writeFile(join(directory, "provider.yaml"), configuration(options, runtime));
 
   const began = performance.now();
+  const [program, ...args] = [...(options.through?.(runtime) ?? []), process.execPath, ...FLAGS];
   const child = spawn(
-    process.execPath,
+    program ?? process.execPath,
     [
-      ...FLAGS,
+      ...args,
       ...(options.preload === undefined ? [] : [`--import=${options.preload}`]),
       ...(options.entry ?? [join(ROOT, "provider/main.ts"), "serve", "--config"]),
       join(directory, "provider.yaml"),
