@@ -11,8 +11,8 @@ export interface Ground {
   readonly key: Key;
   readonly snapshot: TrustSnapshot;
   readonly statement: Statement;
-  /** Notation's version. */
-  readonly version: string;
+  /** Which Notation: its version, and how many there were before. */
+  readonly notation: string;
   /** Names everything that a verdict about this digest depends on; what differs in any of it differs in the name. */
   cacheKeyOf(digest: Digest): string;
 }
@@ -46,25 +46,38 @@ const BAD_POLICY = undecided("TRUST_UNAVAILABLE", "this trust policy has never b
 /** A ground, and what it was found from: it holds for as long as both are the same. */
 interface Found {
   readonly snapshot: TrustSnapshot;
-  readonly version: string;
+  readonly notation: string;
   readonly ground: Ground | Settled;
 }
 
 /** Finds what applies to a key, once for each snapshot. */
-export function createGrounds({ trust, notation }: GroundsOptions): Grounds {
+export function createGrounds(options: GroundsOptions): Grounds {
+  const { trust } = options;
   const found = new WeakMap<KnownKey, Found>();
   // Verdicts outlive an absent binary: they were reached by the version that was seen last.
-  let lastVersion = "";
+  let version = "";
+  // A version that comes back is another one: what was begun under it may have been run by the one between.
+  let changes = 0;
+  let current = "";
+
+  function currentNotation(): string {
+    const state = options.notation();
+    if (state.version !== undefined && state.version !== version) {
+      ({ version } = state);
+      current = `${version} ${(changes += 1)}`;
+    }
+    return current;
+  }
 
   function of(known: KnownKey): Ground | Settled {
     const snapshot = trust.policy(known.key.policy);
     if (snapshot === undefined) return NO_POLICY;
     if (snapshot === "never") return BAD_POLICY;
-    lastVersion = notation().version ?? lastVersion;
+    const notation = currentNotation();
     const before = found.get(known);
-    if (before?.snapshot === snapshot && before.version === lastVersion) return before.ground;
-    const ground = find(known, snapshot, lastVersion);
-    found.set(known, { snapshot, version: lastVersion, ground });
+    if (before?.snapshot === snapshot && before.notation === notation) return before.ground;
+    const ground = find(known, snapshot, notation);
+    found.set(known, { snapshot, notation, ground });
     return ground;
   }
 
@@ -73,12 +86,14 @@ export function createGrounds({ trust, notation }: GroundsOptions): Grounds {
     isInForce(known, ground) {
       const current = of(known);
       if ("kind" in current) return false;
-      return current.snapshot.epoch === ground.snapshot.epoch && current.version === ground.version;
+      return (
+        current.snapshot.epoch === ground.snapshot.epoch && current.notation === ground.notation
+      );
     },
   };
 }
 
-function find(known: KnownKey, snapshot: TrustSnapshot, version: string): Ground | Settled {
+function find(known: KnownKey, snapshot: TrustSnapshot, notation: string): Ground | Settled {
   const { key, name } = known;
   const statement = snapshot.statement(name);
   if (statement === undefined) return NO_STATEMENT;
@@ -90,11 +105,11 @@ function find(known: KnownKey, snapshot: TrustSnapshot, version: string): Ground
     key,
     snapshot,
     statement,
-    version,
+    notation,
     cacheKeyOf(digest) {
       if (last?.digest !== digest) {
         // A blank and a line break are in none of the parts.
-        const under = `${policy} ${snapshot.epoch} ${level ?? "own"} ${version}`;
+        const under = `${policy} ${snapshot.epoch} ${level ?? "own"} ${notation}`;
         last = { digest, cacheKey: `${name}@${digest}\n${under}` };
       }
       return last.cacheKey;

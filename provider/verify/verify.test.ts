@@ -331,6 +331,24 @@ test("a run that brought Notation back is not kept for the version before, and t
   assert.equal((await ask(IMAGE)).cache, "hit");
 });
 
+test("F-43 what may have been judged by another Notation is judged anew, though the one before is back", async () => {
+  const { verifier, parts, ask } = createWorld();
+  const held = createHeldJudge();
+  parts.judge = held.judge;
+  const asked = verifier.decide([IMAGE], never);
+  await settle();
+  for (const version of ["1.3.3", "1.3.2"]) {
+    parts.version = version;
+    await ask("r.io/untrusted");
+  }
+  parts.judge = async () => UNTRUSTED;
+  held.release(PASSED);
+  assert.deepEqual(
+    (await asked).map(({ verdict }) => codeOf(verdict)),
+    ["UNTRUSTED_SIGNER"],
+  );
+});
+
 test("F-43 what was judged under a policy that changed meanwhile is judged anew and not kept", async () => {
   const { verifier, policies, parts, calls, ask } = createWorld();
   const held = createHeldJudge();
