@@ -7,15 +7,17 @@ SHELL := bash
 # Node 26 comes as an optional npm dependency, so that the machine's own Node only has to run npm.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
+# What a recipe is about, and how long it took: on a new machine nothing else tells of a slow network. $(call TIMED,words,command)
+TIMED = @echo "$(1)" && SECONDS=0 && { $(2); } && echo "  in $$SECONDS s"
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 node_modules/.package-lock.json: package.json package-lock.json .npmrc
-	@echo "installing npm packages"
 # Not `npm ci`: it refuses a lock file that has no entry for an optional package of some other platform, and not every
 # registry has them all. With --no-save the lock file is followed, its integrity checked, and nothing written.
-	@npm install --no-save --no-progress --loglevel=error
+	$(call TIMED,installing npm packages,npm install --no-save --no-progress --loglevel=error)
 	@touch $@
 
 .PHONY: install
@@ -23,30 +25,27 @@ install: node_modules/.package-lock.json ## Install the npm packages of the lock
 
 # One Go module per tool: `make tools/bin/notation`. The tool's import path is the `tool` line of its module.
 tools/bin/%: tools/%/go.mod tools/%/go.sum
-	@echo "building $* (first time only)"
 	@mkdir -p tools/bin
-	@cd tools/$* && CGO_ENABLED=0 go build -trimpath -o ../bin/$* "$$(go list tool)"
+	$(call TIMED,building $* (first time only),cd tools/$* && CGO_ENABLED=0 go build -trimpath -o ../bin/$* "$$(go list tool)")
 
 # Our own program, of no module but Go's own.
 tools/bin/signer-launcher: tools/signer-launcher/go.mod tools/signer-launcher/main.go
-	@echo "building signer-launcher (first time only)"
 	@mkdir -p tools/bin
-	@cd tools/signer-launcher && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../bin/signer-launcher .
+	$(call TIMED,building signer-launcher (first time only),cd tools/signer-launcher && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../bin/signer-launcher .)
 
 # Kubernetes is one module of several programs, which want to be told their version.
 KUBERNETES := $(addprefix tools/bin/,kube-apiserver kube-controller-manager kube-scheduler kubectl)
 $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
-	@echo "building $* (first time only)"
 	@mkdir -p tools/bin
-	@cd tools/kube && version="$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && \
+	$(call TIMED,building $* (first time only),cd tools/kube && \
+	  version="$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && \
 	  IFS=.v read -r _ major minor _ <<<"$$version" && package=k8s.io/component-base/version && \
 	  CGO_ENABLED=0 go build -trimpath -o ../bin/$* -ldflags "-s -w -X $$package.gitVersion=$$version \
-	    -X $$package.gitMajor=$$major -X $$package.gitMinor=$$minor" "k8s.io/kubernetes/cmd/$*"
+	    -X $$package.gitMajor=$$major -X $$package.gitMinor=$$minor" "k8s.io/kubernetes/cmd/$*")
 
 # Of the schemas only the folder is known to make; it is as new as the last of them.
 .cache/schemas: tools/openapi/go.mod tools/openapi/go.sum tools/crds/go.mod tools/gatekeeper/go.mod templates/k8ssignedimages/template.yaml testing/chart/schemas.ts | install
-	@echo "writing the schemas of Kubernetes' API"
-	@node testing/chart/schemas.ts && touch $@
+	$(call TIMED,writing the schemas of Kubernetes' API,node testing/chart/schemas.ts && touch $@)
 
 .PHONY: cluster-tools
 cluster-tools: tools/bin/notation tools/bin/signer-launcher tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)

@@ -148,17 +148,27 @@ await using provider = await setting.provider({
   },
 });
 const atRest = await vitalsOf(provider);
-/** A caller with a new certificate. */
-const callerOf = async (authority: Authority): Promise<Caller> =>
-  createCaller({
-    url: provider.url,
-    ca: authorities.ca,
-    ...(await authority.issue({ name: gatekeeperName() })),
-  });
+/** A caller with a new certificate; it is closed when what it asked is answered. */
+async function callerOf(authority: Authority): Promise<Pick<Caller, "ask" | "close">> {
+  const pair = await authority.issue({ name: gatekeeperName() });
+  const made = createCaller({ url: provider.url, ca: authorities.ca, ...pair });
+  const underWay = new Set<Promise<unknown>>();
+  return {
+    async ask(keys) {
+      const answer = made.ask(keys);
+      underWay.add(answer);
+      return await answer.finally(() => underWay.delete(answer));
+    },
+    async close() {
+      await Promise.allSettled(underWay);
+      await made.close();
+    },
+  };
+}
 let clientCA: Authority = authorities.gatekeeper;
 let caller = await callerOf(clientCA);
 
-const isAccepted = async (candidate: Caller): Promise<boolean> =>
+const isAccepted = async (candidate: Pick<Caller, "ask">): Promise<boolean> =>
   await candidate.ask([]).then(
     () => true,
     () => false,
@@ -271,8 +281,7 @@ const background = [
     }
     const old = caller;
     caller = await callerOf(clientCA);
-    // What is under way on the old connections ends first.
-    void setTimeout(5000).then(async () => await old.close());
+    void old.close();
   }),
   every(LOOK_SECONDS, async () => {
     looks.push(await vitalsOf(provider));
