@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
+import { listen } from "../loopback.ts";
 
 /** A proxy that takes every request for one server's. */
 export interface Proxy extends AsyncDisposable {
@@ -33,17 +33,10 @@ export async function startProxy(to: string): Promise<Proxy> {
     response.on("close", () => onward.destroy());
     request.pipe(onward);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new TypeError("not listening");
+  const { port, end } = await listen(server);
   return {
-    url: `http://127.0.0.1:${bound.port}`,
+    url: `http://127.0.0.1:${port}`,
     hosts,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    },
+    [Symbol.asyncDispose]: end,
   };
 }

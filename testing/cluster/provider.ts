@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:https";
-import { once } from "node:events";
 import { join } from "node:path";
 import type { Authority, Pair } from "../gatekeeper/certificates.ts";
 import { issueServing } from "../gatekeeper/certificates.ts";
 import type { Mount } from "../gatekeeper/mount.ts";
+import { listen } from "../loopback.ts";
 import { startProvider, type RunningProvider } from "../provider/start.ts";
 import { freePorts } from "./ports.ts";
 
@@ -157,15 +157,8 @@ async function impersonate(
   const server = createServer({ ...certificate, minVersion: "TLSv1.3" }, (_request, response) => {
     response.writeHead(status, { "content-type": "text/html" }).end(body);
   });
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    },
-  };
+  const { end } = await listen(server, port);
+  return { [Symbol.asyncDispose]: end };
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

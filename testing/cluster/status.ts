@@ -40,14 +40,15 @@ export function statusOf({ api, wait, pods }: StatusOptions): StatusWaits {
         kind: "ConstraintTemplate",
         metadata: { name },
       };
-      const entries = await wait(
-        `Gatekeeper to have template ${name}`,
-        async () => await entriesOf(template),
-      );
-      const errors = entries.flatMap((entry) => entry.errors ?? []);
-      if (errors.length > 0) {
-        throw new Error(`template ${name}: ${errors.map(({ message }) => message).join("; ")}`);
-      }
+      const errors = await wait(`Gatekeeper to have template ${name}`, async () => {
+        const entries = await entriesOf(template);
+        const messages = entries
+          ?.flatMap((entry) => entry.errors ?? [])
+          .map(({ message }) => message);
+        if (messages?.some((message) => RACE.test(message))) throw new Error(messages.join("; "));
+        return messages;
+      });
+      if (errors.length > 0) throw new Error(`template ${name}: ${errors.join("; ")}`);
       await wait(`kind ${kind}`, async () => await api.list({ apiVersion: CONSTRAINTS, kind }));
     },
     async enforced(kind, name) {
@@ -70,6 +71,9 @@ export function statusOf({ api, wait, pods }: StatusOptions): StatusWaits {
     },
   };
 }
+
+/** Two of Gatekeeper's processes made the kind at once; the one that was late says so until it looks again. */
+const RACE = /already exists|has been modified/;
 
 const CONSTRAINTS = "constraints.gatekeeper.sh/v1beta1";
 

@@ -16,10 +16,10 @@ import { EventEmitter, once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
+import { listen } from "../loopback.ts";
 import { createProviderAuthority } from "../gatekeeper/certificates.ts";
 
 export interface StoredObject {
@@ -210,9 +210,7 @@ export async function startApiServer(): Promise<ApiServer> {
   const server = createServer({ cert, key }, (incoming, response) => {
     void serve(incoming, response);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const { port, end } = await listen(server);
   const directory = await mkdtemp(join(tmpdir(), "api-server-"));
   const kubeconfig = join(directory, "kubeconfig");
   await writeFile(
@@ -277,9 +275,7 @@ export async function startApiServer(): Promise<ApiServer> {
     },
     watches: () => watchers.size,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
+      await end();
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -5,9 +5,8 @@
  *   await using registry = await startMade({ envelope: (subject, index) => jws({ signer, subject }) });
  *   const { repository, digest } = registry.image(7);      // always the same ones
  */
-import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listen } from "../loopback.ts";
 import type { Descriptor } from "../../provider/image/descriptor.ts";
 import { digestOf } from "../../provider/image/digest.ts";
 import { JWS } from "../signing/envelope.ts";
@@ -151,9 +150,7 @@ export async function startMade({ envelope: sign, fault }: MadeOptions): Promise
     );
   });
   server.keepAliveTimeout = 60_000;
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const { port, end } = await listen(server);
   const host = `127.0.0.1:${port}`;
   return {
     host,
@@ -163,10 +160,6 @@ export async function startMade({ envelope: sign, fault }: MadeOptions): Promise
       digest: digestOf(subjectOf(index)),
     }),
     counts: () => ({ ...counts }),
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    },
+    [Symbol.asyncDispose]: end,
   };
 }

@@ -7,7 +7,6 @@
  */
 import "reflect-metadata";
 import { createHash, sign } from "node:crypto";
-import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import {
@@ -27,6 +26,7 @@ import {
 } from "@peculiar/asn1-ocsp";
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import { AlgorithmIdentifier, Certificate } from "@peculiar/asn1-x509";
+import { listen } from "../loopback.ts";
 import type { Authority, SigningIdentity } from "./authority.ts";
 
 interface OcspAnswerOptions {
@@ -135,18 +135,11 @@ export async function startOcspResponder(
       () => response.end(ocspRefusal("malformedRequest")),
     );
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError("not listening");
+  const { port, end } = await listen(server);
   return {
-    url: `http://127.0.0.1:${address.port}/ocsp`,
+    url: `http://127.0.0.1:${port}/ocsp`,
     asked,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    },
+    [Symbol.asyncDispose]: end,
   };
 }
 
