@@ -130,6 +130,9 @@ export const FLAGS = [
   "--max-semi-space-size=4",
 ];
 
+/** The variables of the image beside them. */
+export const VARIABLES = { MALLOC_ARENA_MAX: "2" };
+
 /** Lines of log that are kept to explain a failure. */
 const LOG_LINES = 10_000;
 
@@ -167,7 +170,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
     {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: directory,
-      env: { ...process.env, ...options.environment },
+      env: { ...process.env, ...VARIABLES, ...options.environment },
     },
   );
   const log: string[] = [];
