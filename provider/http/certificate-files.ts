@@ -12,6 +12,9 @@ export interface TlsFiles {
   readonly clientCA: string;
 }
 
+/** Between a change and the telling, so that files which are written one after the other are read together. */
+const SETTLE_MS = 100;
+
 const text = async (path: string): Promise<string> => await readFile(path, "latin1");
 
 /**
@@ -30,9 +33,15 @@ export function certificateFiles(files: TlsFiles): MaterialSource {
     },
     watch(onChange) {
       const directories = new Set(Object.values(files).map((path: string) => dirname(path)));
-      const watchers = [...directories].map((directory) => startWatch(directory, onChange));
+      let timer: NodeJS.Timeout | undefined;
+      const settle = (): void => {
+        clearTimeout(timer);
+        timer = setTimeout(onChange, SETTLE_MS).unref();
+      };
+      const watchers = [...directories].map((directory) => startWatch(directory, settle));
       return {
         [Symbol.dispose]() {
+          clearTimeout(timer);
           for (const watcher of watchers) watcher?.close();
         },
       };

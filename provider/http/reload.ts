@@ -4,13 +4,11 @@ export interface Reload extends Disposable {
   now(): Promise<void>;
 }
 
-/** Between a change and the reading, so that what is written one after the other is read together. */
-const SETTLE_MS = 100;
 /** After a reading that failed: half of a pair may have been written. */
 const AGAIN_MS = 1_000;
 
 /**
- * Reads when it is told of a change, and besides at an interval, because not everything tells.
+ * Reads as soon as it is told of a change, and besides at an interval, because not everything tells.
  * @param watch calls back at every change
  * @param read whether all was well; never rejects
  */
@@ -25,21 +23,15 @@ export function createReload(
 
   const once = async (): Promise<void> => {
     if (isStopped) return;
-    if (!(await read())) later(AGAIN_MS);
+    clearTimeout(timer);
+    if (!(await read()) && !isStopped) timer = setTimeout(() => void now(), AGAIN_MS).unref();
   };
   const now = async (): Promise<void> => {
     last = last.then(once);
     await last;
   };
-  const later = (ms: number): void => {
-    if (isStopped) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => void now(), ms).unref();
-  };
 
-  const watcher = watch(() => {
-    later(SETTLE_MS);
-  });
+  const watcher = watch(() => void now());
   const interval = setInterval(() => void now(), everyMs).unref();
 
   return {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer, request as plainRequest } from "node:http";
 import { connect as connectPlain, type Socket } from "node:net";
 import { test } from "node:test";
@@ -324,6 +324,32 @@ test("T-66 F-30 certificate, key and client CA rotated 100 times under load: no 
   await service.server.reload();
   done.abort();
   for (const answered of await load) assert.ok(answered > 10, String(answered));
+  assert.equal(service.server.certificates().problem, undefined);
+});
+
+test("F-30 certificates that come as a whole are in force as soon as they are there", async () => {
+  const { ca: clientCA } = authorities.gatekeeper;
+  const listeners = new Set<() => void>();
+  let { serving } = authorities;
+  const changed = new EventEmitter();
+  await using service = await startService({
+    authorities,
+    source: {
+      read: async () => ({ certificate: serving.cert, key: serving.key, clientCA }),
+      watch: (onChange) => {
+        listeners.add(onChange);
+        return { [Symbol.dispose]: () => void listeners.delete(onChange) };
+      },
+    },
+    onChange: () => changed.emit("change"),
+  });
+  serving = other;
+  let isTimerFirst = false;
+  const timer = setTimeout(() => (isTimerFirst = true), 0);
+  for (const tell of listeners) tell();
+  await once(changed, "change");
+  clearTimeout(timer);
+  assert.equal(isTimerFirst, false);
   assert.equal(service.server.certificates().problem, undefined);
 });
 

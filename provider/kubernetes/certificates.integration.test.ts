@@ -2,116 +2,25 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { createGatekeeperAuthority } from "../../testing/gatekeeper/certificates.ts";
-import { type ApiServer, startApiServer } from "../../testing/kubernetes/api-server.ts";
-import { certificatesOf } from "../lib/pem.ts";
 import {
-  type Certificates,
-  type CertificatesLimits,
-  type CertificatesOptions,
-  createCertificates,
-} from "./certificates.ts";
-import { createClient } from "./client.ts";
-import type { CertificatesEvent } from "./reconcile.ts";
+  CLIENT_CA,
+  encode,
+  OWN,
+  PROVIDER,
+  startWorld as startWorldOf,
+  until,
+  type World,
+} from "../../testing/kubernetes/world.ts";
+import { certificatesOf } from "../lib/pem.ts";
 
 const [gatekeeper, renewed] = [
   await createGatekeeperAuthority(),
   await createGatekeeperAuthority(),
 ];
-
-const OWN = "/api/v1/namespaces/gatekeeper-system/secrets/certificates";
-const WEBHOOK = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert";
-const PROVIDER = "/apis/externaldata.gatekeeper.sh/v1beta1/providers/notation";
-const DAY = 86_400_000;
-
-/** Short enough that nothing waits, long enough that a watch is what tells of changes. */
-const LIMITS: Partial<CertificatesLimits> = {
-  rereadEveryMs: 60_000,
-  spacingMs: 5,
-  firstPauseMs: 5,
-  longestPauseMs: 20,
-  deferenceMs: 10,
-};
-
-const encode = (text: string): string => Buffer.from(text).toString("base64");
-
-interface World extends AsyncDisposable {
-  readonly api: ApiServer;
-  readonly events: CertificatesEvent[];
-  start(options?: Partial<CertificatesOptions>): Promise<Certificates>;
-  /** PEM under a key of the provider's Secret. */
-  secret(key: string): string | undefined;
-  /** Subjects of the CAs in the Provider's bundle. */
-  trusted(): readonly string[];
-  /** How Gatekeeper reports: whether it goes by the Provider as it is. */
-  ingest(isIngested: boolean): void;
-}
-
-async function startWorld(): Promise<World> {
-  const parts = new AsyncDisposableStack();
-  const api = parts.use(await startApiServer());
-  const events: CertificatesEvent[] = [];
-  api.put(WEBHOOK, { data: { "ca.crt": encode(gatekeeper.ca), "ca.key": encode("never") } });
-  api.put(PROVIDER, { metadata: { generation: 2 }, spec: { url: "https://x", caBundle: "" } });
-  const secret: World["secret"] = (key) => {
-    const data = api.get(OWN)?.["data"] as Record<string, string> | undefined;
-    return data?.[key] === undefined ? undefined : Buffer.from(data[key], "base64").toString();
-  };
-  return {
-    api,
-    events,
-    async start(options = {}) {
-      const client = parts.use(await createClient({ kubeconfig: api.kubeconfig, timeoutMs: 500 }));
-      return parts.use(
-        createCertificates({
-          client,
-          secret: { namespace: "gatekeeper-system", name: "certificates" },
-          clientCA: {
-            namespace: "gatekeeper-system",
-            name: "gatekeeper-webhook-server-cert",
-            key: "ca.crt",
-          },
-          providers: ["notation"],
-          names: ["notation-provider.gatekeeper-system"],
-          authorityMs: 365 * DAY,
-          servingMs: 90 * DAY,
-          observe: (event) => events.push(event),
-          now: () => performance.now(),
-          wallNow: () => Date.now(),
-          random: () => 0.5,
-          ...options,
-          limits: { ...LIMITS, ...options.limits },
-        }),
-      );
-    },
-    secret,
-    trusted() {
-      const { caBundle } = { caBundle: "", ...(api.get(PROVIDER)?.["spec"] as object) };
-      return certificatesOf(Buffer.from(caBundle, "base64").toString()).map(
-        ({ subject }) => subject,
-      );
-    },
-    ingest(isIngested) {
-      const provider = api.get(PROVIDER) ?? {};
-      const byPod = [{ id: "webhook", active: true, observedGeneration: isIngested ? 2 : 1 }];
-      api.put(PROVIDER, { ...provider, status: { byPod } });
-    },
-    [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
-  };
-}
+const startWorld = async (): Promise<World> => await startWorldOf(gatekeeper.ca);
 
 /** For tests that would otherwise wait for ever for a state that never comes. */
 const BOUND = { timeout: 20_000 };
-
-/** Lets the event loop go round once. */
-const turn = async (): Promise<void> =>
-  await new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-
-/** Resolves when a condition holds; it is looked at as the loop turns. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await turn();
-}
 
 const soon = () => AbortSignal.timeout(10_000);
 const subjectOf = (pem: string): string => new X509Certificate(pem).subject;
@@ -198,7 +107,7 @@ test(
     assert.deepEqual(world.trusted().length, 2);
     assert.equal(world.trusted()[1], before);
     for (const { source } of [replica, other]) {
-      while ((await source.read()).certificate === served) await turn();
+      await until(async () => (await source.read()).certificate !== served);
       assert.equal((await source.read()).certificate, world.secret("tls.crt"));
     }
     assert.deepEqual(changes(world), ["begin", "replace", "promote"]);
@@ -268,7 +177,7 @@ test(
     world.api.endWatches("reset");
     await until(() => certificates.state().problem !== undefined);
     assert.deepEqual(await certificates.source.read(), good);
-    world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+    world.api.put(CLIENT_CA, { data: { "ca.crt": encode(renewed.ca) } });
     world.api.fault = undefined;
     await until(() => certificates.state().problem === undefined);
     assert.deepEqual(await certificates.source.read(), { ...good, clientCA: renewed.ca });
@@ -286,11 +195,11 @@ test(
     using watching = certificates.source.watch(() => told.push(1));
     assert.ok(watching);
     for (const data of [{}, { "ca.crt": encode("no certificate") }]) {
-      world.api.put(WEBHOOK, { data });
+      world.api.put(CLIENT_CA, { data });
       await until(() => certificates.state().problem?.startsWith("client_ca_missing") ?? false);
       assert.equal((await certificates.source.read()).clientCA, gatekeeper.ca);
     }
-    world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
+    world.api.put(CLIENT_CA, { data: { "ca.crt": encode(renewed.ca) } });
     await until(() => told.length > 0);
     assert.equal((await certificates.source.read()).clientCA, renewed.ca);
   },
@@ -305,8 +214,8 @@ for (const how of ["expired", "reset"] as const) {
     world.api.endWatches(how);
     await until(() => world.api.watches() === 0);
     await until(() => world.api.watches() === 3);
-    world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
-    while ((await certificates.source.read()).clientCA !== renewed.ca) await turn();
+    world.api.put(CLIENT_CA, { data: { "ca.crt": encode(renewed.ca) } });
+    await until(async () => (await certificates.source.read()).clientCA === renewed.ca);
   });
 }
 
@@ -315,8 +224,8 @@ test("F-42 a change that no watch tells of is seen at the next reading", BOUND, 
   world.api.fault = ({ isWatch }) => (isWatch ? "silent" : undefined);
   const certificates = await world.start({ limits: { rereadEveryMs: 20 } });
   await certificates.ready(soon());
-  world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
-  while ((await certificates.source.read()).clientCA !== renewed.ca) await turn();
+  world.api.put(CLIENT_CA, { data: { "ca.crt": encode(renewed.ca) } });
+  await until(async () => (await certificates.source.read()).clientCA === renewed.ca);
 });
 
 test("F-42 a flood of events is answered with few readings", BOUND, async () => {
@@ -327,8 +236,8 @@ test("F-42 a flood of events is answered with few readings", BOUND, async () => 
   const before = world.api.asked.length;
   const events = 5000;
   world.api.flood(events);
-  world.api.put(WEBHOOK, { data: { "ca.crt": encode(renewed.ca) } });
-  while ((await certificates.source.read()).clientCA !== renewed.ca) await turn();
+  world.api.put(CLIENT_CA, { data: { "ca.crt": encode(renewed.ca) } });
+  await until(async () => (await certificates.source.read()).clientCA === renewed.ca);
   // Three requests a look; each event by itself would have been one.
   assert.ok(world.api.asked.length - before < events / 100);
 });

@@ -16,6 +16,7 @@ export interface CertificatesLimits {
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
   readonly patienceMs: number;
+  readonly handoverMs: number;
   readonly deferenceMs: number;
   readonly overlapMs: number;
   readonly backdateMs: number;
@@ -27,6 +28,8 @@ const LIMITS: CertificatesLimits = {
   firstPauseMs: 500,
   longestPauseMs: 30_000,
   patienceMs: 900_000,
+  // Well beyond `spec.timeout` of a Provider, which bounds Gatekeeper's calls.
+  handoverMs: 10_000,
   deferenceMs: 10_000,
   overlapMs: 600_000,
   backdateMs: 300_000,
@@ -81,6 +84,7 @@ export function createCertificates(options: CertificatesOptions): Certificates {
       names,
       jitter: random(),
       patienceMs: limits.patienceMs,
+      handoverMs: limits.handoverMs,
       deferenceMs: limits.deferenceMs,
     },
     wallNow,

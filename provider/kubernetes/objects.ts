@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { certificatesOf } from "../lib/pem.ts";
 import type { ApiAnswer, KubernetesClient } from "./client.ts";
-import type { FoundSecret, ProviderObject } from "./plan.ts";
+import type { ProviderObject } from "./plan.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** What can fail, the closed list that the metric and the log share. */
@@ -36,12 +36,17 @@ export interface Places {
   readonly providers: readonly string[];
 }
 
+/** The provider's own Secret: a state, or something that is none. */
+export type SecretObject =
+  | { readonly kind: "state"; readonly state: State; readonly version: string }
+  | { readonly kind: "broken"; readonly version: string };
+
 /** The objects of the cluster that certificates are about. All of them throw {@link ApiFailure}. */
 export interface Objects {
   /** Those that exist. */
   readProviders(signal: AbortSignal): Promise<readonly ProviderObject[]>;
   /** @returns undefined when there is none */
-  readSecret(signal: AbortSignal): Promise<Exclude<FoundSecret, { kind: "absent" }> | undefined>;
+  readSecret(signal: AbortSignal): Promise<SecretObject | undefined>;
   /**
    * Writes the Secret on condition that its version is still this one, or that there is none.
    * @returns whether it was; if not, another replica was faster

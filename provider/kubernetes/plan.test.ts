@@ -9,6 +9,7 @@ const settings: PlanSettings = {
   names: ["a.example"],
   jitter: 0,
   patienceMs: DAY,
+  handoverMs: 5_000,
   deferenceMs: 10_000,
 };
 
@@ -87,13 +88,21 @@ const cases: readonly Case[] = [
   },
   {
     name: "a broken Secret is restored",
-    observed: { secret: { kind: "broken", version: "7" }, remembered: steady },
+    observed: { secret: { kind: "broken", forMs: 0, version: "7" }, remembered: steady },
     write: "restore",
   },
   {
     name: "a broken Secret of which nobody knows more begins anew",
-    observed: { secret: { kind: "broken", version: "7" } },
+    observed: { secret: { kind: "broken", forMs: 0, version: "7" } },
     write: "begin",
+  },
+  {
+    name: "but is left to who may know more, while a Provider trusts somebody",
+    observed: {
+      secret: { kind: "broken", forMs: 9_999, version: "7" },
+      providers: [trusting(steady)],
+    },
+    write: undefined,
   },
   {
     name: "what is as it should be stays",
@@ -179,8 +188,13 @@ const cases: readonly Case[] = [
     write: undefined,
   },
   {
+    name: "F-30 the successor waits while calls go on that began before Gatekeeper went by it",
+    observed: { secret: found(announced), providers: [trusting(announced)], trustedForMs: 4_999 },
+    write: undefined,
+  },
+  {
     name: "F-30 it takes over when Gatekeeper goes by it",
-    observed: { secret: found(announced), providers: [trusting(announced)] },
+    observed: { secret: found(announced), providers: [trusting(announced)], trustedForMs: 5_000 },
     write: "promote",
   },
   {
@@ -235,7 +249,7 @@ for (const { name, observed, write, repair = [] } of cases) {
   test(name, () => {
     const secret = found(steady);
     const planned = plan(
-      { secret, providers: [], remembered: undefined, ...observed },
+      { secret, providers: [], remembered: undefined, trustedForMs: 0, ...observed },
       NOW,
       settings,
     );
@@ -260,12 +274,12 @@ test("a bundle names two CAs at the most, the one in force first", () => {
 
 test("replicas renew at different times", () => {
   const half = stateOf({ serving: { ...serving, begins: NOW - 165 * DAY } });
-  const kinds = [0, 1].map(
-    (jitter) =>
-      plan({ secret: found(half), providers: [], remembered: undefined }, NOW, {
-        ...settings,
-        jitter,
-      }).write?.kind,
-  );
+  const observed = {
+    secret: found(half),
+    providers: [],
+    remembered: undefined,
+    trustedForMs: 0,
+  };
+  const kinds = [0, 1].map((jitter) => plan(observed, NOW, { ...settings, jitter }).write?.kind);
   assert.deepEqual(kinds, ["renew", undefined]);
 });

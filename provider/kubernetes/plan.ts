@@ -15,9 +15,9 @@ export interface ProviderObject {
 
 /** The Secret as it was found. */
 export type FoundSecret =
-  /** @property forMs how long it has been missing */
+  /** @property forMs how long it has been missing, or no state */
   | { readonly kind: "absent"; readonly forMs: number }
-  | { readonly kind: "broken"; readonly version: string }
+  | { readonly kind: "broken"; readonly forMs: number; readonly version: string }
   | { readonly kind: "state"; readonly state: State; readonly version: string };
 
 export interface Observed {
@@ -26,6 +26,8 @@ export interface Observed {
   readonly providers: readonly ProviderObject[];
   /** What this replica served with last. */
   readonly remembered: State | undefined;
+  /** How many milliseconds {@link isTrusted} has been true of this state. */
+  readonly trustedForMs: number;
 }
 
 export interface PlanSettings {
@@ -38,7 +40,9 @@ export interface PlanSettings {
    * it: before 3.21 it does not say.
    */
   readonly patienceMs: number;
-  /** Milliseconds that a replica which remembers nothing leaves to one that does, when the Secret is gone. */
+  /** Milliseconds for which a CA is trusted before it takes over: for calls of Gatekeeper's that began under the bundle before. */
+  readonly handoverMs: number;
+  /** Milliseconds that a replica which remembers nothing leaves to one that does, when the Secret is gone or broken. */
   readonly deferenceMs: number;
 }
 
@@ -102,36 +106,41 @@ export function plan(observed: Observed, now: number, settings: PlanSettings): P
   if (secret.kind === "state") {
     const { state } = secret;
     const bundle = bundleOf(state);
-    const write = writeOf(secret, providers, now, settings);
+    const write = writeOf(secret, observed, now, settings);
     return {
       ...(write !== undefined && { write }),
       repair: providers.filter((provider) => provider.bundle !== bundle),
-      againAt: nextLook(state, now, settings),
+      againAt: nextLook(state, observed, now, settings),
     };
   }
   const none = { repair: [], againAt: Infinity };
-  if (secret.kind === "broken") {
-    const { version } = secret;
-    return remembered === undefined
-      ? { ...none, write: { kind: "begin", version } }
+  const version = secret.kind === "broken" ? secret.version : undefined;
+  if (remembered !== undefined) {
+    return version === undefined
+      ? { ...none, write: { kind: "replace", state: remembered } }
       : { ...none, write: { kind: "restore", state: remembered, version } };
   }
-  if (remembered !== undefined) return { ...none, write: { kind: "replace", state: remembered } };
   const left = settings.deferenceMs - secret.forMs;
-  const isTrusted = providers.some(({ bundleEnds }) => bundleEnds > now);
-  return isTrusted && left > 0
+  const isSomebodyTrusted = providers.some(({ bundleEnds }) => bundleEnds > now);
+  return isSomebodyTrusted && left > 0
     ? { ...none, againAt: now + left }
-    : { ...none, write: { kind: "begin", version: undefined } };
+    : { ...none, write: { kind: "begin", version } };
+}
+
+/** Whether Gatekeeper goes by the bundle of this state, as every Provider has it. */
+export function isTrusted(state: State, providers: readonly ProviderObject[]): boolean {
+  const bundle = bundleOf(state);
+  return providers.every((provider) => provider.bundle === bundle && provider.isIngested);
 }
 
 function writeOf(
   { state, version }: FoundSecret & { readonly kind: "state" },
-  providers: readonly ProviderObject[],
+  observed: Observed,
   now: number,
   settings: PlanSettings,
 ): Write | undefined {
   const { authority, serving, next, former } = state;
-  if (next !== undefined && canTakeOver(state, next, providers, now, settings)) {
+  if (next !== undefined && canTakeOver(state, next, observed, now, settings)) {
     return { kind: "promote", state, next, version };
   }
   // With an end in the past there is nothing left to preserve.
@@ -152,15 +161,16 @@ function writeOf(
 function canTakeOver(
   state: State,
   next: Pair,
-  providers: readonly ProviderObject[],
+  { providers, trustedForMs }: Observed,
   now: number,
-  { patienceMs }: PlanSettings,
+  { patienceMs, handoverMs }: PlanSettings,
 ): boolean {
-  if (state.authority.ends <= now) return true;
+  // Nobody trusts the one that has ended, and where no Provider calls there is nobody to wait for.
+  if (state.authority.ends <= now || providers.length === 0) return true;
+  if (isTrusted(state, providers)) return trustedForMs >= handoverMs;
   const bundle = bundleOf(state);
-  const isPatienceOver = now - next.begins >= patienceMs;
-  return providers.every(
-    (provider) => provider.bundle === bundle && (provider.isIngested || isPatienceOver),
+  return (
+    now - next.begins >= patienceMs && providers.every((provider) => provider.bundle === bundle)
   );
 }
 
@@ -168,13 +178,19 @@ function canTakeOver(
 const dueAt = ({ begins, ends }: Pair, { jitter }: PlanSettings): number =>
   begins + (ends - begins) * (2 / 3 + jitter / 12);
 
-function nextLook(state: State, now: number, settings: PlanSettings): number {
+function nextLook(
+  state: State,
+  { trustedForMs }: Observed,
+  now: number,
+  settings: PlanSettings,
+): number {
   const { authority, serving, next, former } = state;
   const times = [
     dueAt(serving, settings),
     dueAt(authority, settings),
     authority.ends,
-    (next?.begins ?? 0) + settings.patienceMs,
+    next === undefined ? 0 : next.begins + settings.patienceMs,
+    next === undefined ? 0 : now + settings.handoverMs - trustedForMs,
     former?.until ?? 0,
   ];
   return Math.min(...times.filter((time) => time > now));

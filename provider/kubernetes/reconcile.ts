@@ -1,6 +1,13 @@
 import { carryOut, type Lives } from "./carry-out.ts";
 import { ApiFailure, type Failure, type Objects, type Places } from "./objects.ts";
-import { plan, type PlanSettings, type ProviderObject, type Write } from "./plan.ts";
+import {
+  type FoundSecret,
+  isTrusted,
+  plan,
+  type PlanSettings,
+  type ProviderObject,
+  type Write,
+} from "./plan.ts";
 import { bundleOf, type State } from "./state.ts";
 
 /** What was done in the cluster, or could not be. */
@@ -46,7 +53,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { objects, places, lives, settings, wallNow, now, observe } = options;
   let remembered: State | undefined;
   let clientCA: string | undefined;
-  let absentSince: number | undefined;
+  /** Since when the Secret has been missing, or no state. */
+  let lostSince: number | undefined;
+  /** The bundle that Gatekeeper goes by, and since when it was seen to. */
+  let trusted: { readonly bundle: string; readonly since: number } | undefined;
   /** Bundles as they were right, by Provider. */
   const seen = new Map<string, string>();
 
@@ -54,10 +64,25 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // In this order: whoever applies a bundle on condition of the version of the object then knows a Secret that is no older.
     const providers = await objects.readProviders(signal);
     const found = await objects.readSecret(signal);
-    absentSince = found === undefined ? (absentSince ?? now()) : undefined;
-    const secret = found ?? { kind: "absent" as const, forMs: now() - (absentSince ?? now()) };
-    if (secret.kind === "state") remembered = secret.state;
-    return { secret, providers, remembered };
+    if (found?.kind === "state") {
+      lostSince = undefined;
+      remembered = found.state;
+      const trustedForMs = watchTrust(found.state, providers);
+      return { secret: found, providers, remembered, trustedForMs };
+    }
+    lostSince ??= now();
+    const forMs = now() - lostSince;
+    const secret: FoundSecret =
+      found === undefined ? { kind: "absent", forMs } : { ...found, forMs };
+    return { secret, providers, remembered, trustedForMs: 0 };
+  };
+
+  /** @returns for how many milliseconds the CAs of this state have been trusted, as far as it was seen */
+  const watchTrust = (state: State, providers: readonly ProviderObject[]): number => {
+    const bundle = bundleOf(state);
+    if (!isTrusted(state, providers)) trusted = undefined;
+    else if (trusted?.bundle !== bundle) trusted = { bundle, since: now() };
+    return trusted === undefined ? 0 : now() - trusted.since;
   };
 
   const apply = async (

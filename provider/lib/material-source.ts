@@ -11,6 +11,6 @@ export interface PemTexts {
 export interface MaterialSource {
   /** What there is now. Rejects when it cannot be read. */
   readonly read: () => Promise<PemTexts>;
-  /** Calls back whenever there may be something else. */
+  /** Calls back whenever there may be something else, which is read at once. */
   readonly watch: (onChange: () => void) => Disposable;
 }

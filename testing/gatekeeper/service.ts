@@ -35,6 +35,8 @@ export interface ServiceOptions extends Partial<
   readonly authorities?: Authorities;
   readonly app?: Partial<AppOptions["limits"]>;
   readonly limits?: TlsServerOptions["limits"];
+  /** Where certificates come from, in the place of the mounted files. */
+  readonly source?: TlsServerOptions["source"];
   readonly onChange?: TlsServerOptions["onChange"];
   /** Any that is free unless given. */
   readonly port?: number;
@@ -62,6 +64,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   let { ca } = authorities.gatekeeper;
   const files = () => ({ "tls.crt": serving.cert, "tls.key": serving.key, "ca.crt": ca });
   const secret = await createMount(files());
+  const mounted = certificateFiles({
+    certificate: join(secret.directory, "tls.crt"),
+    key: join(secret.directory, "tls.key"),
+    clientCA: join(secret.directory, "ca.crt"),
+  });
   const requests: RequestEvent[] = [];
   const errors: unknown[] = [];
   const observeRequest = (event: RequestEvent): void => {
@@ -81,11 +88,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const server = await createTlsServer({
     handler,
     clientNames: [gatekeeperName()],
-    source: certificateFiles({
-      certificate: join(secret.directory, "tls.crt"),
-      key: join(secret.directory, "tls.key"),
-      clientCA: join(secret.directory, "ca.crt"),
-    }),
+    source: options.source ?? mounted,
     address: "127.0.0.1",
     port: options.port ?? 0,
     now,

@@ -8,7 +8,7 @@
  *   api.fault = () => "silent";            // every request from now on
  *   api.fault = undefined;
  *
- * Of the semantics it has versions and their conflicts, creation, replacement, and patches that merge one level of `spec` and
+ * Of the semantics it has versions and their conflicts, generations, creation, replacement, and patches that merge one level of `spec` and
  * `data`; what needs more is tested on the real one.
  */
 import { createHash } from "node:crypto";
@@ -19,6 +19,7 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
+import { isDeepStrictEqual } from "node:util";
 import { listen } from "../loopback.ts";
 import { createProviderAuthority } from "../gatekeeper/certificates.ts";
 
@@ -125,11 +126,14 @@ export async function startApiServer(): Promise<ApiServer> {
   };
   const store = (path: string, object: StoredObject): StoredObject => {
     const before = objects.get(path);
+    const known = Number(before?.metadata?.["generation"] ?? 0);
+    const isOther = !isDeepStrictEqual(before?.["spec"], object["spec"]);
     const metadata = {
       uid: createHash("sha256").update(path).digest("hex").slice(0, 32),
       ...object.metadata,
       name: nameIn(path),
       resourceVersion: String(++version),
+      generation: known + (isOther ? 1 : 0),
     };
     const stored = { ...object, metadata };
     objects.set(path, stored);
