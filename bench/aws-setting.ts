@@ -168,22 +168,13 @@ export async function createAwsSetting(options: AwsSettingOptions): Promise<AwsS
         readsLog: false,
         ...(entry !== undefined && { entry }),
         ...(authorities !== undefined && { authorities }),
-        registries: [
-          {
-            host: registry.ecrHost,
-            endpoint: registry.url,
-            plainHttp: true,
-            credentials: { aws: true },
-            blobHosts: [registry.blobHost],
-            allowedAddresses: ["127.0.0.0/8"],
-          },
-        ],
+        registries: [registry.entry],
         overrides: {
           ...overrides,
           server: { drainDelay: "0ms", ...overrides?.["server"] },
           aws: {
             accounts: ["111122223333"],
-            endpoints: ["signer", "ecr", "sts"].map((service) => ({ service, url: aws.url })),
+            endpoints: aws.endpoints,
           },
         },
         environment: {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { startEcrRegistry, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
+import { startEcrRegistry, WEST, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
 import { LOOK_ALIKES } from "../testing/aws/look-alikes.ts";
 import { pass, throttled } from "../testing/aws/wire.ts";
 import { createWallClock, type WallClock } from "../testing/provider/wall-clock.ts";
@@ -15,26 +15,10 @@ import { pod } from "./objects.ts";
 import { startAwsCluster, type AwsCluster } from "./aws-setting.ts";
 import { assertAdmitted, assertRefused, guard, messageOf } from "./setting.ts";
 
-const WEST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 const NORTH = "111122223333.dkr.ecr.eu-north-1.amazonaws.com";
 /** A host of somebody else's that the configuration names, and gives nothing of AWS. */
 const LOOK_ALIKE = `${WEST}.evil.example`;
 const TOKEN = "GetAuthorizationToken";
-
-/** Of a registry on loopback. */
-const near = ({ url }: Unruly) => ({
-  endpoint: url,
-  plainHttp: true,
-  allowedAddresses: ["127.0.0.0/8"],
-});
-
-/** As the configuration names a registry of Amazon ECR. */
-const entryOf = (registry: EcrRegistry) => ({
-  ...near(registry),
-  host: registry.ecrHost,
-  blobHosts: [registry.blobHost],
-  credentials: { aws: true },
-});
 
 suite("Amazon ECR", () => {
   const servers = new AsyncDisposableStack();
@@ -59,8 +43,14 @@ suite("Amazon ECR", () => {
         stranger = servers.use(await startUnruly());
         stranger.on(/./, json({}, { status: 401, headers: { "www-authenticate": "Basic" } }));
         clock = createWallClock(join(cluster.directory, "wall-clock"));
+        const lookAlike = {
+          host: LOOK_ALIKE,
+          endpoint: stranger.url,
+          plainHttp: true,
+          allowedAddresses: ["127.0.0.0/8"],
+        };
         return {
-          registries: [entryOf(west), entryOf(north), { host: LOOK_ALIKE, ...near(stranger) }],
+          registries: [west.entry, north.entry, lookAlike],
           overrides: { aws: { accounts: ["111122223333"], regions: ["eu-west-1", "eu-north-1"] } },
           preload: clock.preload,
           environment: clock.environment,

@@ -1,7 +1,8 @@
 // What the scenarios of AWS share: a cluster whose provider asks an AWS on loopback, and images that AWS Signer signed.
 import {
   createSigningAuthority,
-  profileArn,
+  pushSigned,
+  signerTrust,
   type SignedEnvelope,
   type SigningAuthority,
   type SignOptions,
@@ -11,9 +12,7 @@ import { createSigner, type Signer } from "../testing/aws/signer.ts";
 import { startAws, variablesOf, type Aws } from "../testing/aws/wire.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
 import type { ProviderSettings } from "../testing/cluster/provider.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
-import { JWS } from "../testing/signing/envelope.ts";
-import { statement, writeTrust } from "../testing/signing/trust.ts";
+import { writeTrust } from "../testing/signing/trust.ts";
 import { constraintOver, enforce, open, startE2e } from "./setting.ts";
 
 /** Seconds that Gatekeeper keeps an answer. */
@@ -47,7 +46,7 @@ export interface AwsImage {
   readonly signed: SignedEnvelope;
 }
 
-/** Starts a cluster that trusts the profile {@link profileArn}, strictly. */
+/** Starts a cluster that trusts the profile the profile of {@link signerTrust}, strictly. */
 export async function startAwsCluster(options: AwsClusterOptions = {}): Promise<AwsCluster> {
   await using parts = new AsyncDisposableStack();
   const signer = createSigner();
@@ -56,25 +55,14 @@ export async function startAwsCluster(options: AwsClusterOptions = {}): Promise<
   const authority = await createSigningAuthority();
   const { responseCacheTtl = `${CACHE}s` } = options;
   const cluster = parts.use(await startE2e({ gatekeeper: { responseCacheTtl } }));
-  writeTrust(cluster.settings.trust, {
-    statements: [
-      statement({ trustStores: ["signingAuthority:aws"], trustedIdentities: [profileArn()] }),
-    ],
-    stores: { "signingAuthority:aws": [authority.root] },
-  });
+  writeTrust(cluster.settings.trust, signerTrust(authority));
   const settings = await options.settings?.({ cluster, aws, ecr });
   const { overrides, environment } = settings ?? {};
   await cluster.provider.restart({
     ...settings,
     overrides: {
       ...overrides,
-      aws: {
-        ...overrides?.["aws"],
-        endpoints: [
-          { service: "signer", url: aws.url },
-          { service: "ecr", url: aws.url },
-        ],
-      },
+      aws: { ...overrides?.["aws"], endpoints: aws.endpoints },
     },
     environment: {
       ...variablesOf(aws.credentials),
@@ -92,9 +80,7 @@ export async function startAwsCluster(options: AwsClusterOptions = {}): Promise<
     async push({ host = cluster.registry.host, ...how } = {}) {
       const repository = `aws/app-${(images += 1)}`;
       const place = { registry: cluster.registry, repository };
-      const subject = await pushImage({ ...place, tag: "v1", content: repository });
-      const signed = authority.sign({ subject, ...how });
-      await attachSignature({ ...place, subject, mediaType: JWS, envelope: signed.bytes });
+      const { subject, signed } = await pushSigned(authority, place, how);
       return { image: `${host}/${repository}@${subject.digest}`, repository, signed };
     },
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),

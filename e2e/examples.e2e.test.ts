@@ -118,15 +118,7 @@ suite("examples", () => {
     const host = `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com`;
     const registry = await startEcrRegistry({ ecr, upstream: cluster.registry, region, host });
     servers.use(registry);
-    const entry = {
-      host,
-      endpoint: registry.url,
-      plainHttp: true,
-      allowedAddresses: ["127.0.0.0/8"],
-      blobHosts: [registry.blobHost],
-      credentials: { aws: true },
-    };
-    return { host, entry };
+    return { host, entry: registry.entry };
   }
 
   for (const { what, lists, first } of [

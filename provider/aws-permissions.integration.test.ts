@@ -1,25 +1,14 @@
 // The IAM policies of docs/aws.md allow what the code calls, and nothing else: the service runs against an AWS that notes each call.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { startEcrRegistry, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
-import { createEcrDouble } from "../testing/aws/ecr.ts";
-import { createSigningAuthority, profileArn } from "../testing/aws/envelopes.ts";
-import { createPodIdentity } from "../testing/aws/pod-identity.ts";
-import { createSigner } from "../testing/aws/signer.ts";
-import { createSts } from "../testing/aws/sts.ts";
-import { startAws, type Aws } from "../testing/aws/wire.ts";
-import { startProvider } from "../testing/provider/start.ts";
-import { startOlareg } from "../testing/registry/olareg.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
-import { JWS } from "../testing/signing/envelope.ts";
-import { statement, writeTrust } from "../testing/signing/trust.ts";
+import { WEST, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
+import { setUpAws } from "../testing/aws/setting.ts";
+import type { Aws } from "../testing/aws/wire.ts";
 
 const PAGE = new URL("../docs/aws.md", import.meta.url);
 const ROLE = "arn:aws:iam::444455556666:role/read-images";
-const HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 const OTHER = "444455556666.dkr.ecr.eu-west-1.amazonaws.com";
 
 interface Statement {
@@ -55,85 +44,28 @@ const ACTIONS: ReadonlyMap<string, string | undefined> = new Map([
 const actionOf = (line: string): string =>
   line.includes("/blobs/") ? "ecr:GetDownloadUrlForLayer" : "ecr:BatchGetImage";
 
+const readFrom = ({ requests }: EcrRegistry): readonly string[] =>
+  requests.map(({ line }) => actionOf(line));
+
 /** Every action that was called. */
 function called(aws: Aws, registries: readonly EcrRegistry[]): readonly string[] {
   const asked = aws.requests.map(({ service, operation }) => {
     const name = `${service}:${operation}`;
     return ACTIONS.has(name) ? ACTIONS.get(name) : name;
   });
-  const read = registries.flatMap(({ requests }) => requests.map(({ line }) => actionOf(line)));
-  const actions = new Set([...asked, ...read].filter((action) => action !== undefined));
+  const actions = new Set(
+    [...asked, ...registries.flatMap(readFrom)].filter((action) => action !== undefined),
+  );
   return [...actions].toSorted();
 }
 
-async function setUp(t: TestContext) {
-  const directory = await mkdtemp(join(tmpdir(), "permissions-"));
-  t.after(async () => await rm(directory, { recursive: true, force: true }));
-  const parts = new AsyncDisposableStack();
-  t.after(async () => await parts.disposeAsync());
-  const [ecr, sts, signer, agent] = [
-    createEcrDouble(),
-    createSts(),
-    createSigner(),
-    createPodIdentity(),
-  ];
+async function setUp(t: TestContext, hosts: readonly string[]) {
+  const setting = await setUpAws(t, { hosts });
+  const { directory, aws, sts, agent } = setting;
   sts.trust(ROLE);
-  const services = [ecr, sts, signer, agent].map(({ service }) => service);
-  const aws = parts.use(await startAws({ services }));
-  const upstream = parts.use(await startOlareg());
-  const own = parts.use(await startEcrRegistry({ ecr, upstream, host: HOST }));
-  const other = parts.use(await startEcrRegistry({ ecr, upstream, host: OTHER }));
-  const authority = await createSigningAuthority();
-  const trust = join(directory, "trust");
-  writeTrust(trust, {
-    statements: [
-      statement({ trustStores: ["signingAuthority:aws"], trustedIdentities: [profileArn()] }),
-    ],
-    stores: { "signingAuthority:aws": [authority.root] },
-  });
   const token = join(directory, "token");
   await writeFile(token, "web-identity-token");
-
-  const start = async (
-    registries: readonly EcrRegistry[],
-    settings: {
-      readonly aws?: Readonly<Record<string, unknown>>;
-      readonly environment: Readonly<Record<string, string>>;
-    },
-  ) =>
-    parts.use(
-      await startProvider({
-        trust,
-        registries: registries.map(({ ecrHost, url, blobHost }) => ({
-          host: ecrHost,
-          endpoint: url,
-          plainHttp: true,
-          allowedAddresses: ["127.0.0.0/8"],
-          blobHosts: [blobHost],
-          credentials: { aws: true },
-        })),
-        overrides: {
-          server: { drainDelay: "0ms", deadline: "25s" },
-          verification: { deadline: "30s" },
-          aws: {
-            accounts: registries.map(({ ecrHost }) => ecrHost.slice(0, 12)),
-            endpoints: ["ecr", "sts", "signer"].map((service) => ({ service, url: aws.url })),
-            ...settings.aws,
-          },
-        },
-        environment: settings.environment,
-      }),
-    );
-  /** @returns a key, of an image that is signed or is not */
-  const push = async (host: string, repository: string, isSigned: boolean): Promise<string> => {
-    const place = { registry: upstream, repository };
-    const subject = await pushImage({ ...place, tag: "v1", content: repository });
-    if (isSigned) {
-      const { bytes } = authority.sign({ subject });
-      await attachSignature({ ...place, subject, mediaType: JWS, envelope: bytes });
-    }
-    return `${host}/${repository}@${subject.digest}`;
-  };
+  agent.state.token = "web-identity-token";
   const identities = {
     IRSA: {
       AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/provider",
@@ -144,43 +76,38 @@ async function setUp(t: TestContext) {
       AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: token,
     },
   };
-  agent.state.token = "web-identity-token";
-  return { aws, ecr, own, other, start, push, identities };
+  return { ...setting, identities };
 }
 
 for (const identity of ["IRSA", "Pod Identity"] as const) {
   test(`a signed image is verified by ${identity} with the least policy, of which every action is used`, async (t) => {
-    const { aws, own, start, push, identities } = await setUp(t);
-    const provider = await start([own], { environment: identities[identity] });
-    const key = await push(HOST, "team/app", true);
-    const { response } = (await provider.caller().ask([key])).response;
+    const { aws, registries, start, push, identities } = await setUp(t, [WEST]);
+    const provider = await start({ environment: identities[identity] });
+    const { response } = (await provider.caller().ask([await push()])).response;
     assert.equal(response.items[0]?.error, undefined, JSON.stringify(response));
     assert.equal(response.items.length, 1, JSON.stringify(response));
-    assert.deepEqual(called(aws, [own]), actionsOf(await statementsUnder("#### The least")));
+    assert.deepEqual(called(aws, registries), actionsOf(await statementsUnder("#### The least")));
     // By now the registry has said how it wants to be addressed.
-    const before = own.requests.length;
-    await provider.caller().ask([await push(HOST, "team/next", true)]);
-    const read = own.requests.slice(before).map(({ line }) => actionOf(line));
+    const read = (): readonly string[] => registries.flatMap(readFrom);
+    const before = read().length;
+    await provider.caller().ask([await push()]);
     const images = Array<string>(3).fill("ecr:BatchGetImage");
-    assert.deepEqual(read.toSorted(), [...images, "ecr:GetDownloadUrlForLayer"]);
+    assert.deepEqual(read().slice(before).toSorted(), [...images, "ecr:GetDownloadUrlForLayer"]);
     assert.equal(aws.count("GetRevocationStatus"), 2);
     assert.equal(aws.count("GetAuthorizationToken"), 1);
   });
 }
 
 test("with signing status and a role for another account, exactly both policies are used", async (t) => {
-  const { aws, ecr, own, other, start, push, identities } = await setUp(t);
-  const provider = await start([own, other], {
+  const { aws, ecr, registries, start, push, identities } = await setUp(t, [WEST, OTHER]);
+  const provider = await start({
     environment: identities.IRSA,
-    aws: { roles: { "444455556666": ROLE } },
+    overrides: { aws: { roles: { "444455556666": ROLE } } },
   });
-  const unsigned = await push(HOST, "team/unsigned", false);
-  ecr.archived("team/unsigned", unsigned.slice(unsigned.indexOf("@") + 1), 1);
-  const keys = [
-    unsigned,
-    await push(OTHER, "team/other", true),
-    await push(HOST, "team/app", true),
-  ];
+  const unsigned = await push({ isSigned: false });
+  const [repository = "", digest = ""] = unsigned.slice(`${WEST}/`.length).split("@");
+  ecr.archived(repository, digest, 1);
+  const keys = [unsigned, await push({ host: OTHER }), await push()];
   const { response } = (await provider.caller().ask(keys)).response;
   assert.deepEqual(
     response.items.map(({ error }) => error?.split(":")[0]),
@@ -189,7 +116,7 @@ test("with signing status and a role for another account, exactly both policies 
   );
   const least = await statementsUnder("#### The least");
   const more = await statementsUnder("#### More");
-  assert.deepEqual(called(aws, [own, other]), actionsOf([...least, ...more]));
+  assert.deepEqual(called(aws, registries), actionsOf([...least, ...more]));
 });
 
 test("only what knows no resource is allowed on all of them, and no action by a pattern", async () => {

@@ -8,8 +8,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { installAmazonPlugin } from "../testing/aws/amazon-plugin.ts";
 import {
   createSigningAuthority,
-  profileArn,
   profileVersionArn,
+  pushSigned,
+  signerTrust,
   type SignedEnvelope,
 } from "../testing/aws/envelopes.ts";
 import { startProxy } from "../testing/aws/proxy.ts";
@@ -17,9 +18,7 @@ import { createSigner, type Signer } from "../testing/aws/signer.ts";
 import { startAws, variablesOf, type Aws } from "../testing/aws/wire.ts";
 import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
 import { startOlareg, type Olareg } from "../testing/registry/olareg.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
-import { JWS } from "../testing/signing/envelope.ts";
-import { statement, writeTrust } from "../testing/signing/trust.ts";
+import { writeTrust } from "../testing/signing/trust.ts";
 
 interface Item {
   readonly error?: string;
@@ -68,15 +67,7 @@ suite("the service with AWS Signer", () => {
     t.after(() => aws[Symbol.asyncDispose]());
     const { endpoint, ...plugin } = await settingsFor();
     const trust = await mkdtemp(join(directory, "trust-"));
-    writeTrust(trust, {
-      statements: [
-        statement({
-          trustStores: ["signingAuthority:aws"],
-          trustedIdentities: [profileArn()],
-        }),
-      ],
-      stores: { "signingAuthority:aws": [(await authority).root] },
-    });
+    writeTrust(trust, signerTrust(await authority));
     const provider = await startProvider({
       trust,
       registries: [{ host: registry.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] }],
@@ -104,10 +95,7 @@ suite("the service with AWS Signer", () => {
 
   const push = async (): Promise<{ readonly key: string; readonly signed: SignedEnvelope }> => {
     const repository = `aws/app-${(images += 1)}`;
-    const place = { registry, repository };
-    const subject = await pushImage({ ...place, tag: "v1" });
-    const signed = (await authority).sign({ subject });
-    await attachSignature({ ...place, subject, mediaType: JWS, envelope: signed.bytes });
+    const { subject, signed } = await pushSigned(await authority, { registry, repository });
     return { key: `${registry.host}/${repository}@${subject.digest}`, signed };
   };
   test("an image that AWS Signer signed is verified, and the facts name profile and job", async (t) => {

@@ -1,26 +1,16 @@
 // The service with AWS among what stands in its environment, and on a clock that is wrong: nothing of it decides, and nothing of it
 // leaves. The plugin is a program of its own, which notes what it finds.
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { startEcrRegistry } from "../testing/aws/ecr-registry.ts";
-import { createEcrDouble } from "../testing/aws/ecr.ts";
-import { createSigningAuthority, profileArn } from "../testing/aws/envelopes.ts";
-import { createSigner } from "../testing/aws/signer.ts";
-import { startAws, variablesOf } from "../testing/aws/wire.ts";
-import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
+import { setUpAws } from "../testing/aws/setting.ts";
+import { variablesOf } from "../testing/aws/wire.ts";
+import type { RunningProvider } from "../testing/provider/start.ts";
 import { createWallClock, type WallClock } from "../testing/provider/wall-clock.ts";
 import { status } from "../testing/registry/answers.ts";
-import { startOlareg } from "../testing/registry/olareg.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
-import { JWS } from "../testing/signing/envelope.ts";
-import { statement, writeTrust } from "../testing/signing/trust.ts";
 import { METADATA } from "./signer/plugin.ts";
-
-const HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 
 interface Surroundings {
   readonly environment?: Readonly<Record<string, string>>;
@@ -30,63 +20,15 @@ interface Surroundings {
 }
 
 async function setUp(t: TestContext) {
-  const directory = await mkdtemp(join(tmpdir(), "surroundings-"));
-  t.after(async () => await rm(directory, { recursive: true, force: true }));
-  const parts = new AsyncDisposableStack();
-  t.after(async () => await parts.disposeAsync());
-  const [ecr, signer] = [createEcrDouble(), createSigner()];
-  const aws = parts.use(await startAws({ services: [ecr.service, signer.service] }));
-  const upstream = parts.use(await startOlareg());
-  const registry = parts.use(await startEcrRegistry({ ecr, upstream, host: HOST }));
-  const authority = await createSigningAuthority();
-  const trust = join(directory, "trust");
-  writeTrust(trust, {
-    statements: [
-      statement({ trustStores: ["signingAuthority:aws"], trustedIdentities: [profileArn()] }),
-    ],
-    stores: { "signingAuthority:aws": [authority.root] },
-  });
-
+  const setting = await setUpAws(t);
+  const { credentials } = setting.aws;
   const start = async ({ environment, plugin, clock }: Surroundings): Promise<RunningProvider> =>
-    parts.use(
-      await startProvider({
-        trust,
-        registries: [
-          {
-            host: HOST,
-            endpoint: registry.url,
-            plainHttp: true,
-            allowedAddresses: ["127.0.0.0/8"],
-            blobHosts: [registry.blobHost],
-            credentials: { aws: true },
-          },
-        ],
-        overrides: {
-          server: { drainDelay: "0ms", deadline: "25s" },
-          verification: { deadline: "30s" },
-          aws: {
-            accounts: ["111122223333"],
-            endpoints: ["ecr", "signer"].map((service) => ({ service, url: aws.url })),
-          },
-          ...(plugin !== undefined && { signer: { plugin } }),
-        },
-        environment: {
-          ...variablesOf(aws.credentials),
-          ...clock?.environment,
-          ...environment,
-        },
-        ...(clock !== undefined && { preload: clock.preload }),
-      }),
-    );
-  let images = 0;
-  const push = async (): Promise<string> => {
-    const place = { registry: upstream, repository: `team/app-${(images += 1)}` };
-    const subject = await pushImage({ ...place, tag: "v1", content: place.repository });
-    const { bytes } = authority.sign({ subject });
-    await attachSignature({ ...place, subject, mediaType: JWS, envelope: bytes });
-    return `${HOST}/${place.repository}@${subject.digest}`;
-  };
-  return { directory, aws, ecr, start, push };
+    await setting.start({
+      ...(plugin !== undefined && { overrides: { signer: { plugin } } }),
+      environment: { ...variablesOf(credentials), ...clock?.environment, ...environment },
+      ...(clock !== undefined && { preload: clock.preload }),
+    });
+  return { ...setting, start };
 }
 
 /** `verified`, or why not. */

@@ -6,7 +6,8 @@ import { test, type TestContext } from "node:test";
 import { startCanary } from "../../testing/registry/canary.ts";
 import { createGate, silent } from "../../testing/registry/answers.ts";
 import { body, internal, pass, throttled, unavailable } from "../../testing/aws/wire.ts";
-import { createWorld, never, WEST, type World } from "../../testing/aws/world.ts";
+import { WEST } from "../../testing/aws/ecr-registry.ts";
+import { createWorld, never, type World } from "../../testing/aws/world.ts";
 import { isFailure } from "./failure.ts";
 
 const HOUR_MS = 3_600_000;

@@ -14,7 +14,8 @@ import {
   unavailable,
   type AwsAnswer,
 } from "../../testing/aws/wire.ts";
-import { createWorld, never, WEST, type World } from "../../testing/aws/world.ts";
+import { WEST } from "../../testing/aws/ecr-registry.ts";
+import { createWorld, never, type World } from "../../testing/aws/world.ts";
 import { isDigest } from "../image/digest.ts";
 import { isCredentials } from "../registry/credentials.ts";
 

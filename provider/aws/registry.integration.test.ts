@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { startEcrRegistry, type EcrRegistry } from "../../testing/aws/ecr-registry.ts";
+import { startEcrRegistry, type EcrRegistry, WEST } from "../../testing/aws/ecr-registry.ts";
 import { denied } from "../../testing/aws/wire.ts";
-import { createWorld, never, WEST, type World } from "../../testing/aws/world.ts";
+import { createWorld, never, type World } from "../../testing/aws/world.ts";
 import { createTestClient, type TestClient } from "../../testing/registry/client.ts";
 import { startOlareg } from "../../testing/registry/olareg.ts";
 import { pushImage, attachSignature } from "../../testing/registry/push.ts";

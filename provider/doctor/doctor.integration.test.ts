@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { createEcrDouble, type EcrDouble } from "../../testing/aws/ecr.ts";
-import { startEcrRegistry, type EcrRegistry } from "../../testing/aws/ecr-registry.ts";
-import { profileArn, profileVersionArn } from "../../testing/aws/envelopes.ts";
+import { startEcrRegistry, type EcrRegistry, WEST } from "../../testing/aws/ecr-registry.ts";
+import { profileArn, profileVersionArn, signerTrust } from "../../testing/aws/envelopes.ts";
 import { createSigner, type Signer } from "../../testing/aws/signer.ts";
 import { createSts, type Sts } from "../../testing/aws/sts.ts";
 import {
@@ -21,13 +21,12 @@ import {
   variablesOf,
   type Aws,
 } from "../../testing/aws/wire.ts";
-import { WEST } from "../../testing/aws/world.ts";
 import { createAuthorities, type Authorities } from "../../testing/gatekeeper/certificates.ts";
 import { createFakeNotation } from "../../testing/notation/fake-notation.ts";
 import { json, status } from "../../testing/registry/answers.ts";
 import { startUnruly, type Unruly } from "../../testing/registry/unruly.ts";
 import { createAuthority } from "../../testing/signing/authority.ts";
-import { statement, writeTrust } from "../../testing/signing/trust.ts";
+import { writeTrust } from "../../testing/signing/trust.ts";
 import { loadConfig } from "../config/load.ts";
 import { realTime } from "../lib/deadline.ts";
 import { trialsOf } from "./doctor.ts";
@@ -85,15 +84,7 @@ async function createWorld(t: TestContext): Promise<World> {
   const notation = parts.use(await createFakeNotation());
   sts.trust(ROLE);
   signer.addProfile({ versionArn: profileVersionArn() });
-  writeTrust(join(directory, "trust"), {
-    statements: [
-      statement({
-        trustStores: ["signingAuthority:aws"],
-        trustedIdentities: [profileArn()],
-      }),
-    ],
-    stores: { "signingAuthority:aws": [root] },
-  });
+  writeTrust(join(directory, "trust"), signerTrust({ root }));
   for (const [name, content] of [
     ["tls.crt", serving.cert],
     ["tls.key", serving.key],
@@ -103,7 +94,6 @@ async function createWorld(t: TestContext): Promise<World> {
     await writeFile(join(directory, name), content);
   }
   await chmod(join(directory, "launcher"), 0o700);
-  const loopback = { plainHttp: true, allowedAddresses: ["127.0.0.0/8"] };
   const sections = {
     server: { tls: { certificate: "tls.crt", key: "tls.key", clientCA: "ca.crt" } },
     trust: { directory: "trust" },
@@ -113,15 +103,15 @@ async function createWorld(t: TestContext): Promise<World> {
       accounts: ["111122223333"],
       regions: ["eu-west-1"],
       roles: { "444455556666": ROLE },
-      endpoints: ["ecr", "sts", "signer"].map((service) => ({ service, url: aws.url })),
+      endpoints: aws.endpoints,
     },
   };
   const members: Members = {
     sections,
     runtimeDirectory: join(directory, "run"),
     registries: [
-      { host: WEST, endpoint: registry.url, credentials: { aws: true }, ...loopback },
-      { host: plain.host, ...loopback },
+      registry.entry,
+      { host: plain.host, plainHttp: true, allowedAddresses: ["127.0.0.0/8"] },
     ],
   };
   const variables = {
@@ -447,13 +437,7 @@ const faults: readonly {
   },
   {
     name: "a root that ends soon",
-    fault: ({ directory }) =>
-      writeTrust(join(directory, "trust"), {
-        statements: [
-          statement({ trustStores: ["signingAuthority:aws"], trustedIdentities: [profileArn()] }),
-        ],
-        stores: { "signingAuthority:aws": [ending.root] },
-      }),
+    fault: ({ directory }) => writeTrust(join(directory, "trust"), signerTrust(ending)),
     level: "warning",
     subject: "trust store signingAuthority:aws",
     says: /^the certificate of .*CN=ending.* ends /,

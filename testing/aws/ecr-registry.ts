@@ -2,7 +2,7 @@
  * A registry with ECR's manners, in front of a real one: Basic with the tokens of a `createEcrDouble`, 401 with a Basic challenge for nobody,
  * 403 without a challenge for a token that has expired, blobs by redirect to another host, as ECR sends to S3.
  *
- *   await using registry = await startEcrRegistry({ ecr, upstream: olareg, host: "111122223333.dkr.ecr.eu-west-1.amazonaws.com" });
+ *   await using registry = await startEcrRegistry({ ecr, upstream: olareg, host: WEST });
  *   createTestClient({ target: registry, host: registry.ecrHost, credentials, blobHosts: [registry.blobHost] });
  *   registry.deny("app");                      // 403 with ECR's words, whatever the token, until `allow`
  *   registry.throttle();                       // 429 for everybody, until `release`
@@ -14,11 +14,14 @@ import type { Target } from "../registry/target.ts";
 import { startUnruly, type Unruly } from "../registry/unruly.ts";
 import type { EcrDouble } from "./ecr.ts";
 
+/** `111122223333.dkr.ecr.eu-west-1.amazonaws.com` */
+export const WEST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
+
 export interface EcrRegistryOptions {
   readonly ecr: EcrDouble;
   /** Where the images are. */
   readonly upstream: Target;
-  /** As images name it. Default `111122223333.dkr.ecr.eu-west-1.amazonaws.com`. */
+  /** As images name it. Default {@link WEST}. */
   readonly host?: string;
   /** Tokens of other regions are refused. Default any region. */
   readonly region?: string;
@@ -33,6 +36,8 @@ export interface EcrRegistry extends Unruly {
   readonly bucket: Unruly;
   /** `127.0.0.1:5001` */
   readonly blobHost: string;
+  /** As the configuration names it under `registries`. */
+  readonly entry: Readonly<Record<string, unknown>>;
   /** Nobody may read the repository any more. */
   deny(repository: string): void;
   allow(repository: string): void;
@@ -54,7 +59,7 @@ const withoutCredentials: Answer = (exchange) => {
 const SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Signature=";
 
 export async function startEcrRegistry(options: EcrRegistryOptions): Promise<EcrRegistry> {
-  const { ecr, upstream, region, host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com" } = options;
+  const { ecr, upstream, region, host = WEST } = options;
   const { distanceMs = 0 } = options;
   const far = (answer: Answer): Answer => (distanceMs === 0 ? answer : slow(distanceMs, answer));
   const denied = new Set<string>();
@@ -102,6 +107,14 @@ export async function startEcrRegistry(options: EcrRegistryOptions): Promise<Ecr
     ecrHost: host,
     bucket,
     blobHost: bucket.host,
+    entry: {
+      host,
+      endpoint: registry.url,
+      plainHttp: true,
+      allowedAddresses: ["127.0.0.0/8"],
+      blobHosts: [bucket.host],
+      credentials: { aws: true },
+    },
     deny: (repository) => void denied.add(repository),
     allow: (repository) => void denied.delete(repository),
     throttle: () => void (isThrottled = true),

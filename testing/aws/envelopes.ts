@@ -4,10 +4,21 @@
  * - `createSigningAuthority()`: a root, an intermediate and leaves of P-384, as AWS Signer has them
  * - `authority.sign(options)`: an envelope with the profile version, the job, the plugin, the signing time and the expiry
  * - `profileArn(options)`, `jobArn(options)`: ARNs of either
+ * - `signerTrust(authority)`: who trusts the profile
+ * - `pushSigned(authority, place)`: an image that it signed
  */
 import { randomUUID } from "node:crypto";
+import type { Descriptor } from "../../provider/image/descriptor.ts";
 import { createAuthority, type SigningIdentity } from "../signing/authority.ts";
-import { awsSigner, jws, type EnvelopeOptions, type SignedSubject } from "../signing/envelope.ts";
+import { attachSignature, pushImage, type Place } from "../registry/push.ts";
+import {
+  awsSigner,
+  jws,
+  JWS,
+  type EnvelopeOptions,
+  type SignedSubject,
+} from "../signing/envelope.ts";
+import { statement, type TrustContent } from "../signing/trust.ts";
 
 /** Whose profile it is, and where. */
 export interface ProfileOptions {
@@ -106,4 +117,24 @@ export async function createSigningAuthority(): Promise<SigningAuthority> {
       return { bytes, profileVersion, job, chain: (other?.signer ?? signer).chain };
     },
   };
+}
+
+/** A trust policy for all images that trusts {@link profileArn} alone, strictly, with the authority's root in `signingAuthority:aws`. */
+export const signerTrust = ({ root }: Pick<SigningAuthority, "root">): TrustContent => ({
+  statements: [
+    statement({ trustStores: ["signingAuthority:aws"], trustedIdentities: [profileArn()] }),
+  ],
+  stores: { "signingAuthority:aws": [root] },
+});
+
+/** Pushes an image, and its signature. */
+export async function pushSigned(
+  authority: SigningAuthority,
+  place: Place,
+  how: Omit<SignOptions, "subject"> = {},
+): Promise<{ readonly subject: Descriptor; readonly signed: SignedEnvelope }> {
+  const subject = await pushImage({ ...place, tag: "v1" });
+  const signed = authority.sign({ subject, ...how });
+  await attachSignature({ ...place, subject, mediaType: JWS, envelope: signed.bytes });
+  return { subject, signed };
 }

@@ -130,6 +130,8 @@ interface AwsExchange {
 export interface Aws extends Issuer, AsyncDisposable {
   /** `http://127.0.0.1:5000`: the endpoint of every service in every region. */
   readonly url: string;
+  /** It as the configuration names it under `aws.endpoints`: for each service of it that the configuration knows. */
+  readonly endpoints: readonly { readonly service: string; readonly url: string }[];
   /** An endpoint of every service that takes requests for this region alone. */
   regionalUrl(region: string): Promise<string>;
   /** Keys of a user that do not expire: `arn:aws:iam::111122223333:user/provider`. */
@@ -224,6 +226,9 @@ const EXPIRED = "The security token included in the request is expired";
 const UNKNOWN_KEY = "The security token included in the request is invalid.";
 const WRONG_SIGNATURE =
   "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
+
+/** The other services are found by variables of the environment. */
+const CONFIGURED = new Set(["ecr", "sts", "signer"]);
 
 const HOUR_MS = 3_600_000;
 /** How far the date of a signature may be from the server's clock. */
@@ -415,9 +420,13 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
 
   const count = (operation: string): number =>
     requests.filter((call) => call.operation === operation).length;
+  const url = await listen();
   return {
     ...issuer,
-    url: await listen(),
+    url,
+    endpoints: services
+      .filter(({ name }) => CONFIGURED.has(name))
+      .map(({ name }) => ({ service: name, url })),
     regionalUrl(region) {
       const known = regional.get(region) ?? listen(region);
       regional.set(region, known);

@@ -19,9 +19,6 @@ import { createPodIdentity, type PodIdentity } from "./pod-identity.ts";
 import { createSts, type Sts } from "./sts.ts";
 import { startAws, type Aws } from "./wire.ts";
 
-/** `111122223333.dkr.ecr.eu-west-1.amazonaws.com` */
-export const WEST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
-
 /** Of a caller with all the time in the world. */
 export const never = new AbortController().signal;
 

@@ -1,9 +1,7 @@
-import { createSigningAuthority, profileArn } from "../aws/envelopes.ts";
+import { createSigningAuthority, profileArn, pushSigned } from "../aws/envelopes.ts";
 import { createSigner } from "../aws/signer.ts";
 import { startAws, type Aws } from "../aws/wire.ts";
 import type { Olareg } from "../registry/olareg.ts";
-import { attachSignature, pushImage } from "../registry/push.ts";
-import { JWS } from "../signing/envelope.ts";
 import type { Sample } from "./images.ts";
 
 /** AWS on loopback, and two images that its Signer signed, one of them with a job that is revoked. */
@@ -27,11 +25,7 @@ export async function pushAwsSamples(
   const authority = await createSigningAuthority();
   const push = async (repository: string): Promise<string> => {
     step(`push ${repository}:v1, signed as AWS Signer signs`);
-    const place = { registry, repository };
-    const subject = await pushImage({ ...place, tag: "v1" });
-    const { bytes, job } = authority.sign({ subject });
-    await attachSignature({ ...place, subject, mediaType: JWS, envelope: bytes });
-    return job;
+    return (await pushSigned(authority, { registry, repository })).signed.job;
   };
   await push("aws/signed");
   const job = await push("aws/revoked");
