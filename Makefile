@@ -33,6 +33,11 @@ tools/bin/signer-launcher: tools/signer-launcher/go.mod tools/signer-launcher/ma
 	@mkdir -p tools/bin
 	$(call TIMED,building signer-launcher (first time only),cd tools/signer-launcher && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o ../bin/signer-launcher .)
 
+# Our own as well, of the parts of Prometheus that evaluate rules.
+tools/bin/alert-rules: tools/alert-rules/go.mod tools/alert-rules/go.sum $(wildcard tools/alert-rules/*.go)
+	@mkdir -p tools/bin
+	$(call TIMED,building alert-rules (first time only),cd tools/alert-rules && CGO_ENABLED=0 go build -trimpath -o ../bin/alert-rules .)
+
 # Kubernetes is one module of several programs, which want to be told their version.
 KUBERNETES := $(addprefix tools/bin/,kube-apiserver kube-controller-manager kube-scheduler kubectl)
 $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
@@ -51,7 +56,7 @@ $(KUBERNETES): tools/bin/%: tools/kube/go.mod tools/kube/go.sum
 cluster-tools: tools/bin/notation tools/bin/signer-launcher tools/bin/olareg tools/bin/etcd tools/bin/kwok tools/bin/gatekeeper $(KUBERNETES)
 
 .PHONY: test
-test: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/kubeconform .cache/schemas tools/bin/reaper tools/bin/opa tools/bin/gator ## Everything that CI runs
+test: install cluster-tools tools/bin/helm tools/bin/helm3 tools/bin/kubeconform .cache/schemas tools/bin/reaper tools/bin/opa tools/bin/gator tools/bin/alert-rules ## Everything that CI runs
 	@node tools/gate.ts
 
 .PHONY: templates

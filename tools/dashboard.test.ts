@@ -33,7 +33,7 @@ const EXPRESSIONS = [
   })),
   ...ALERTS.map(({ alert, expr }) => ({
     name: alert,
-    expr: expr.replaceAll("JOB", "job").replaceAll("DEADLINE", "1.8"),
+    expr: expr.replaceAll("JOB", "job").replaceAll(/DEADLINE|SERVING|AUTHORITY/g, "1.8"),
   })),
 ];
 

@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash, X509Certificate } from "node:crypto";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -18,6 +19,9 @@ export const NAMESPACE = "gatekeeper-system";
 
 /** What Helm takes for the cluster's version where it asks none; the one of tools/kube. */
 const KUBERNETES = "1.36.3";
+
+/** As if Gatekeeper had made the kind already: without it the constraint is not rendered. */
+export const KNOWN_KIND = "--api-versions=constraints.gatekeeper.sh/v1beta1/K8sSignedImages";
 
 export interface Helm extends AsyncDisposable {
   /** Runs it with nothing of the user's own. */
@@ -67,6 +71,15 @@ export async function createHelm(
     },
     [Symbol.asyncDispose]: async () => await rm(home, { recursive: true, force: true }),
   };
+}
+
+/** Copies the chart, with another certificate for the root of AWS Signer: AWS's own is not ours to keep here. @param root PEM */
+export async function copyChart(folder: string, root: string): Promise<void> {
+  await cp(CHART, folder, { recursive: true });
+  const file = join(folder, "templates/validate.yaml");
+  const fingerprint = createHash("sha256").update(new X509Certificate(root).raw).digest("hex");
+  const text = await readFile(file, "utf8");
+  await writeFile(file, text.replace(/"90a8[0-9a-f]{60}"/, `"${fingerprint}"`));
 }
 
 /** The ways of installing that the chart is tested with: files of its folder `ci`. */

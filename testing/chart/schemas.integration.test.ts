@@ -1,30 +1,26 @@
 // What the chart renders against the schemas of Kubernetes' own API and of the operators' kinds, without a cluster: of the
 // oldest Kubernetes that it is for, the newest, and one between. `make .cache/schemas` writes the schemas.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { stringify } from "yaml";
-import { ROOT } from "../provider/start.ts";
-import { chartKubernetes, createHelm, find, parseDocuments, scenarios, type Helm } from "./helm.ts";
-import { run } from "./run.ts";
-import { CUSTOM, kubernetesVersions, LOCATION, SCHEMAS, strict } from "./schemas.ts";
+import {
+  chartKubernetes,
+  createHelm,
+  find,
+  KNOWN_KIND,
+  parseDocuments,
+  scenarios,
+  type Helm,
+} from "./helm.ts";
+import { validate } from "./kubeconform.ts";
+import { kubernetesVersions, strict } from "./schemas.ts";
 
 const VERSIONS = kubernetesVersions();
 const SCENARIOS = await scenarios();
 const OLDEST = await chartKubernetes();
-
-/** As if Gatekeeper had made the kind already: without it the constraint is not rendered. */
-const CONSTRAINT = "--api-versions=constraints.gatekeeper.sh/v1beta1/K8sSignedImages";
-
-/** What kubeconform says of one object. */
-interface Finding {
-  readonly kind: string;
-  readonly name: string;
-  readonly status: string;
-  readonly msg: string;
-}
 
 suite("the chart's objects", () => {
   let helm: Helm;
@@ -38,25 +34,6 @@ suite("the chart's objects", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** @returns what does not fit, one line each, and how many objects were looked at */
-  async function validate(version: string, text: string) {
-    const file = join(folder, `${version}.yaml`);
-    await writeFile(file, text);
-    const { stdout, stderr } = await run(join(ROOT, "tools/bin/kubeconform"), [
-      "-strict",
-      "-verbose",
-      "-output=json",
-      ...[join(SCHEMAS, version), CUSTOM].map((own) => `-schema-location=${join(own, LOCATION)}`),
-      file,
-    ]);
-    assert.equal(stderr, "");
-    const { resources } = JSON.parse(stdout) as { readonly resources: readonly Finding[] };
-    const problems = resources
-      .filter(({ status }) => status !== "statusValid")
-      .map(({ kind, name, msg }) => `${kind} ${name}: ${msg}`);
-    return { problems, looked: resources.length };
-  }
-
   test("the versions begin with the one that the chart asks for", () => {
     assert.equal(VERSIONS.length, 3);
     assert.ok(VERSIONS[0]?.startsWith(`${OLDEST}.`), `${VERSIONS[0]} and ${OLDEST}`);
@@ -66,8 +43,8 @@ suite("the chart's objects", () => {
     for (const { name, file } of SCENARIOS) {
       test(`of ${name} fit Kubernetes ${version}`, async () => {
         // The later of two --kube-version is the one that counts.
-        const text = await helm.render([file], `--kube-version=${version}`, CONSTRAINT);
-        const { problems, looked } = await validate(version, text);
+        const text = await helm.render([file], `--kube-version=${version}`, KNOWN_KIND);
+        const { problems, looked } = await validate(version, text, folder);
         assert.deepEqual(problems, []);
         assert.equal(looked, parseDocuments(text).length);
       });
@@ -78,7 +55,7 @@ suite("the chart's objects", () => {
       const text = await helm.render(
         [scenario?.file ?? ""],
         `--kube-version=${version}`,
-        CONSTRAINT,
+        KNOWN_KIND,
       );
       const service = find(parseDocuments(text), "Service", "notation-provider");
       const provider = find(parseDocuments(text), "Provider", "notation");
@@ -90,7 +67,7 @@ suite("the chart's objects", () => {
         { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "x" }, spec: {} },
       ];
       const documents = broken.map((object) => stringify(object)).join("---\n");
-      const { problems } = await validate(version, documents);
+      const { problems } = await validate(version, documents, folder);
       assert.equal(problems.length, broken.length, problems.join("\n"));
     });
   }

@@ -89,6 +89,25 @@ Called with the root.
 {{- mulf $amount (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit) | int64 -}}
 {{- end -}}
 
+{{/*
+Seconds that the serving certificate and the authority still have when they are renewed at the latest, well below that, and seven days at the most;
+as JSON {serving, authority}. What the provider makes itself it renews with a quarter of its life left. Called with the root.
+*/}}
+{{- define "notation-provider.leastLeft" -}}
+{{- $week := 604800 -}}
+{{- $left := dict "serving" $week "authority" $week -}}
+{{- with .Values.certificates -}}
+{{- if eq .mode "selfManaged" -}}
+{{- range $which, $life := dict "serving" .selfManaged.servingLife "authority" .selfManaged.authorityLife -}}
+{{- $_ := set $left $which (min $week (div (include "notation-provider.milliseconds" $life) 5000)) -}}
+{{- end -}}
+{{- else if eq .mode "certManager" -}}
+{{- $_ := set $left "serving" (min $week (div (include "notation-provider.milliseconds" .certManager.renewBefore) 2000)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $left -}}
+{{- end -}}
+
 {{/* MiB of a quantity such as 1Gi or 512Mi; the schema takes no other unit. Called with the text. */}}
 {{- define "notation-provider.mebibytes" -}}
 {{- $amount := regexFind "^[0-9.]+" . | float64 -}}
