@@ -45,7 +45,7 @@ test("F-33 a provider that drains is not ready", () =>
 for (const { name, state, want } of [
   { name: "lasts", state: certificates(inDays(-1), inDays(8)), want: undefined },
   { name: "ends within a week", state: certificates(inDays(-1), inDays(6)), want: /^ends / },
-  { name: "has ended", state: certificates(inDays(-2), inDays(-1)), want: /^ends / },
+  { name: "has ended", state: certificates(inDays(-2), inDays(-1)), want: /^ended / },
   { name: "has not begun", state: certificates(inDays(1), inDays(90)), want: /^begins / },
   {
     name: "could not be replaced",

@@ -23,6 +23,19 @@ export interface ReadinessSources {
 /** A serving certificate that ends sooner is named in `/readyz?verbose`, in milliseconds. */
 const EXPIRES_SOON_MS = 7 * 24 * 3_600_000;
 
+/** What keeps a provider from serving that has only started: certificates of its own, of which there are none yet. */
+export function startingChecks(own?: {
+  readonly state: () => CertificatesState;
+}): readonly Check[] {
+  const detail = own?.state().problem;
+  return [
+    { name: "serving", ok: false, detail: "starting" },
+    ...(own === undefined
+      ? []
+      : [{ name: "certificates", ok: false, detail: detail ?? "there are none yet" }]),
+  ];
+}
+
 /** Looks at everything that readiness depends on; costs nothing. */
 export function readinessOf(sources: ReadinessSources): readonly Check[] {
   const isDraining = sources.isDraining();
@@ -43,6 +56,7 @@ function certificateCheck({ notBefore, notAfter, problem }: CertificateState): C
   const detail = (): string | undefined => {
     if (problem !== undefined) return problem;
     if (today < notBefore.getTime()) return `begins to be valid ${notBefore.toISOString()}`;
+    if (notAfter.getTime() < today) return `ended ${notAfter.toISOString()}`;
     if (notAfter.getTime() - today < EXPIRES_SOON_MS) return `ends ${notAfter.toISOString()}`;
     return undefined;
   };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,19 +12,33 @@ import { connect } from "node:tls";
 import { stringify } from "yaml";
 import { createCaller } from "../testing/gatekeeper/caller.ts";
 import { createAuthorities } from "../testing/gatekeeper/certificates.ts";
+import {
+  CLIENT_CA,
+  encode,
+  OWN,
+  startWorld,
+  until,
+  type World,
+} from "../testing/kubernetes/world.ts";
 import { createFakeNotation } from "../testing/notation/fake-notation.ts";
 import { silent } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
 import { createAuthority } from "../testing/signing/authority.ts";
 import { statement, writeTrust } from "../testing/signing/trust.ts";
 import { loadConfig } from "./config/load.ts";
+import { issueAuthority, issueServing } from "./kubernetes/issue.ts";
+import { writeState } from "./kubernetes/state.ts";
 import { serve } from "./serve.ts";
 import type { Log } from "./telemetry/log.ts";
 
-/** A log that keeps its messages. */
-function createLines(): { readonly log: Log; readonly lines: readonly string[] } {
+/** A log that keeps its messages, and who waits for one gets its fields. */
+function createLines() {
   const lines: string[] = [];
-  const write = (message: string): void => void lines.push(message);
+  const told = new EventEmitter();
+  const write = (message: string, fields?: object): void => {
+    lines.push(message);
+    told.emit(message, fields ?? {});
+  };
   const log: Log = {
     debug: write,
     info: write,
@@ -35,7 +49,12 @@ function createLines(): { readonly log: Log; readonly lines: readonly string[] }
     dropped: () => 0,
     close: async () => undefined,
   };
-  return { log, lines };
+  return {
+    log,
+    lines: lines as readonly string[],
+    line: async (message: string): Promise<Readonly<Record<string, unknown>>> =>
+      ((await once(told, message)) as [Record<string, unknown>])[0],
+  };
 }
 
 /** A configuration with its files on disk; the registry never answers. */
@@ -225,8 +244,9 @@ test("a start whose second address is taken ends what it had begun", async (t) =
   t.after(() => other.close());
   const address = other.address();
   assert.ok(typeof address === "object" && address !== null);
-  const { config, left } = await prepare(t, { admin: { address: `127.0.0.1:${address.port}` } });
-  await assert.rejects(serve(config, createLines().log), { code: "EADDRINUSE" });
+  const { config, left } = await prepare(t);
+  const server = { ...config.server, address: `127.0.0.1:${address.port}` };
+  await assert.rejects(serve({ ...config, server }, createLines().log), { code: "EADDRINUSE" });
   assert.deepEqual(await left(), []);
 });
 
@@ -281,3 +301,115 @@ test("F-44 what the trust directory says at the start stands in the log", async 
   await abort();
   assert.ok(lines.includes("a trust policy is in force"));
 });
+
+const HOUR = 3_600_000;
+
+/** Certificates of its own, in the world of a test. */
+const ownCertificates = (world: World) => ({
+  server: { address: "127.0.0.1:0", drainDelay: "0ms" },
+  certificates: {
+    names: ["127.0.0.1"],
+    secret: { namespace: "gatekeeper-system", name: "certificates" },
+    providers: ["notation"],
+    kubeconfig: world.api.kubeconfig,
+  },
+});
+/** Every check of `/readyz?verbose`. */
+const checksOf = async (admin: string): Promise<string> =>
+  await (await fetch(`${admin}/readyz?verbose`)).text();
+
+test(
+  "F-42 a replica that starts while the API server is away is alive and not ready, and serves when it is back",
+  { timeout: 60_000 },
+  async (t) => {
+    await using world = await startWorld("");
+    world.api.fault = () => "reset";
+    const { config, authorities, left } = await prepare(t, ownCertificates(world));
+    world.api.put(CLIENT_CA, { data: { "ca.crt": encode(authorities.gatekeeper.ca) } });
+    const { log, line } = createLines();
+    const waiting = line("waiting for certificates");
+    const starting = serve(config, log);
+    const admin = String((await waiting)["admin"]);
+    await until(async () => (await checksOf(admin)).includes("ECONNRESET"));
+    assert.equal((await fetch(`${admin}/livez`)).status, 200);
+    assert.equal((await fetch(`${admin}/readyz`)).status, 503);
+    assert.equal((await fetch(`${admin}/metrics`)).status, 200);
+
+    world.api.fault = undefined;
+    const { url, stop } = await starting;
+    await until(() => world.trusted().length === 1);
+    const { cert, key } = authorities.gatekeeper;
+    const caller = createCaller({ url, ca: world.bundle(), cert, key });
+    assert.equal((await caller.ask([])).status, 200);
+    assert.equal((await fetch(`${admin}/readyz`)).status, 200);
+    await caller.close();
+    await stop();
+    assert.deepEqual(await left(), []);
+  },
+);
+
+test("F-33 a start that waits for certificates ends with 0 when it is asked to", async (t) => {
+  await using world = await startWorld("");
+  world.api.fault = () => "silent";
+  const { left, directory } = await prepare(t, ownCertificates(world));
+  const child = spawn(
+    process.execPath,
+    [
+      new URL("main.ts", import.meta.url).pathname,
+      "serve",
+      "--config",
+      join(directory, "provider.yaml"),
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  t.after(() => child.kill("SIGKILL"));
+  const exited = once(child, "exit");
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.includes('"waiting for certificates"')) child.kill("SIGTERM");
+  }
+  assert.deepEqual(await exited, [0, null]);
+  assert.deepEqual(await left(), []);
+});
+
+test(
+  "F-31 a certificate that ended while the API server took no writes is told of, and renewed without a restart",
+  { timeout: 60_000 },
+  async (t) => {
+    await using world = await startWorld("");
+    const { config, authorities } = await prepare(t, ownCertificates(world));
+    world.api.put(CLIENT_CA, { data: { "ca.crt": encode(authorities.gatekeeper.ca) } });
+    const now = Date.now();
+    const authority = await issueAuthority({ begins: now - 9 * HOUR, ends: now + 99 * HOUR });
+    const serving = await issueServing(authority, ["127.0.0.1"], {
+      begins: now - 9 * HOUR,
+      ends: now - HOUR,
+    });
+    const data = Object.entries(writeState({ authority, serving })).filter(
+      ([, text]) => text !== null,
+    );
+    world.api.put(OWN, { data: Object.fromEntries(data) });
+    world.api.fault = ({ method, path }) =>
+      method === "PATCH" && path === OWN ? { status: 503, reason: "Timeout" } : undefined;
+
+    const { log, line } = createLines();
+    const service = await serve(config, log);
+    t.after(async () => await service.abort());
+    await until(() => world.trusted().length === 1);
+    const { cert, key } = authorities.gatekeeper;
+    const caller = createCaller({ url: service.url, ca: world.bundle(), cert, key });
+    t.after(async () => await caller.close());
+    await assert.rejects(caller.ask([]), { code: "CERT_HAS_EXPIRED" });
+    await until(async () => (await checksOf(service.admin)).includes("secret_write: Timeout"));
+    assert.match(await checksOf(service.admin), /certificate ok: ended \d{4}-/);
+    const metrics = await (await fetch(`${service.admin}/metrics`)).text();
+    assert.match(metrics, /^notation_provider_serving_certificate_expiry_seconds -\d+/m);
+    assert.match(metrics, /failure="secret_write"\} [1-9]/);
+
+    const renewed = line("certificates are in force");
+    world.api.fault = undefined;
+    await renewed;
+    assert.equal((await caller.ask([])).status, 200);
+    const events = world.api.asked.filter(({ path }) => path.endsWith("/events"));
+    assert.ok(JSON.stringify(events.map(({ body }) => body)).includes("CertificateRenewed"));
+  },
+);

@@ -14,7 +14,7 @@ import type { OwnCertificates } from "./own-certificates.ts";
 import { createOwnDirectory } from "./own-directory.ts";
 import { labelsOf } from "./registry-options.ts";
 import { createPolicyLog } from "./policy-log.ts";
-import { announceChanges, readinessOf } from "./readiness.ts";
+import { announceChanges, readinessOf, startingChecks } from "./readiness.ts";
 import type { SignerEvent } from "./signer/ask.ts";
 import type { NotationEvent } from "./notation/judge.ts";
 import type { RegistryEvent } from "./registry/options.ts";
@@ -37,9 +37,6 @@ export interface Service {
   readonly abort: () => Promise<void>;
 }
 
-/** Milliseconds that the API server and the other replicas have to agree on certificates, below the start that Kubernetes allows. */
-const FIRST_CERTIFICATES_MS = 45_000;
-
 /** Milliseconds that answers of an aborted service may take on their way out. */
 const ABORT_MS = 1000;
 
@@ -49,13 +46,26 @@ const ABORT_MS = 1000;
  */
 const BODY_TIMEOUT_MS = 4000;
 
+export interface ServeOptions {
+  /** What is kept grows old on them: real time, but for a test that has hours pass in minutes. */
+  readonly ages?: Ages | undefined;
+  /** Ends a start that waits for certificates, which may be for long. */
+  readonly stopping?: AbortSignal;
+}
+
 /**
  * Starts the service: reads what it needs, listens, and watches what may change. Top to bottom this is the map of the
  * provider's parts. When it fails, what was begun by then is ended again.
- * @param ages what is kept grows old on them: real time, but for a test that has hours pass in minutes
- * @throws with a sentence when the certificates, the runtime directory or an address cannot be had
+ *
+ * Where the provider makes its certificates itself, it waits for the API server for as long as that takes, alive and not ready.
+ * To give up and start anew would help nobody, and the pauses between one start and the next grow to minutes.
+ * @throws with a sentence when the certificates, the runtime directory or an address cannot be had; or the reason of `stopping`
  */
-export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): Promise<Service> {
+export async function serve(
+  config: Config,
+  log: Log,
+  { ages = REAL_AGES, stopping = new AbortController().signal }: ServeOptions = {},
+): Promise<Service> {
   // Ended in the reverse order.
   await using parts = new AsyncDisposableStack();
   const directory = parts.use(createOwnDirectory(config.runtimeDirectory));
@@ -82,8 +92,23 @@ export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): P
   });
   parts.defer(async () => await judging.close());
 
+  let checks = (): readonly Check[] => startingChecks(own?.certificates);
+  const admin = parts.use(
+    createAdmin({
+      ...splitAddress(config.admin.address),
+      checks: () => checks(),
+      metrics: async () => await metrics.text(),
+      metricsType: metrics.contentType,
+      onError: (error) => log.error("an admin request failed", {}, error),
+    }),
+  );
+  const adminUrl = urlOf("http", await admin.listen());
+  if (own !== undefined) {
+    log.info("waiting for certificates", { admin: adminUrl });
+    await own.certificates.ready(stopping);
+  }
+
   const { server: options } = config;
-  await own?.certificates.ready(AbortSignal.timeout(FIRST_CERTIFICATES_MS));
   const server = await createTlsServer({
     handler: createApp({
       decide: tracing?.decide(judging.verifier.decide) ?? judging.verifier.decide,
@@ -131,21 +156,9 @@ export async function serve(config: Config, log: Log, ages: Ages = REAL_AGES): P
       certificates: () => server.certificates(),
       ...(own !== undefined && { ownCertificates: () => own.certificates.state() }),
     });
-  let checks = look;
-  const admin = parts.use(
-    createAdmin({
-      ...splitAddress(config.admin.address),
-      checks: () => checks(),
-      metrics: async () => await metrics.text(),
-      metricsType: metrics.contentType,
-      onError: (error) => log.error("an admin request failed", {}, error),
-    }),
-  );
   watch(metrics, { judging, server, own, log });
 
-  // One after the other, so that what listens is known when the other cannot.
-  const url = urlOf("https", await server.listen());
-  const urls = { url, admin: urlOf("http", await admin.listen()) };
+  const urls = { url: urlOf("https", await server.listen()), admin: adminUrl };
   log.info("listening", urls);
   checks = announceChanges(look, log, urls);
   checks();

@@ -11,7 +11,7 @@ const LAST_RESORT_MS = 5000;
 
 /**
  * Serves until SIGTERM or SIGINT, then drains and ends with 0; a second signal ends at once. A signal before it serves
- * lets the start end first.
+ * lets the start end first, unless that waits for certificates.
  * @param ages see {@link serve}
  * @returns the exit code: 0 after a drain, 1 when it could not start or something failed that never should
  */
@@ -38,7 +38,8 @@ export async function serveCommand(file: string, ages?: Ages): Promise<number> {
   };
 
   log.info("starting", { version: packageVersion(), node: process.version });
-  const starting = serve(config, log, ages);
+  const stopping = new AbortController();
+  const starting = serve(config, log, { ages, stopping: stopping.signal });
   let faults = 0;
   const fail = (error: unknown): void => {
     log.error("the process failed", {}, error);
@@ -58,13 +59,23 @@ export async function serveCommand(file: string, ages?: Ages): Promise<number> {
     }
     log.info("draining", { signal });
     const { drainDelay, drainTimeout } = config.server;
-    const drained = starting.then(async ({ stop }) => await stop());
+    stopping.abort();
+    const drained = starting.then(
+      async ({ stop }) => await stop(),
+      (error: unknown) => {
+        if (!isStopped(error)) throw error;
+      },
+    );
     endAfter(drained, 0, drainDelay + drainTimeout + LAST_RESORT_MS);
   };
   process.on("SIGTERM", drain);
   process.on("SIGINT", drain);
 
+  /** A start that a signal ended has not failed. */
+  const isStopped = (error: unknown): boolean =>
+    stopping.signal.aborted && error === stopping.signal.reason;
   starting.catch((error: unknown) => {
+    if (isStopped(error)) return;
     const problem = error instanceof Error ? error.message : String(error);
     log.error("the provider could not start", { problem });
     end(1);

@@ -62,7 +62,7 @@ export interface CertificatesState {
 export interface Certificates extends AsyncDisposable {
   /** What to serve with. It keeps the last good certificates, whatever becomes of the API server. */
   readonly source: MaterialSource;
-  /** Resolves when there is something to serve with. @throws the signal's reason, with what failed as its cause */
+  /** Resolves when there is something to serve with. @throws the signal's reason; what fails is part of the state */
   ready(signal: AbortSignal): Promise<void>;
   state(): CertificatesState;
 }
@@ -160,11 +160,7 @@ export function createCertificates(options: CertificatesOptions): Certificates {
       },
     },
     async ready(signal) {
-      try {
-        await untilAborted(first.promise, signal);
-      } catch {
-        throw new Error(`there are no certificates yet: ${problem ?? "the API server is silent"}`);
-      }
+      await untilAborted(first.promise, signal);
     },
     state: () => {
       const ends = reconciler.current().state?.authority.ends;
