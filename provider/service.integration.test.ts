@@ -43,7 +43,7 @@ const ask = async (provider: RunningProvider, keys: readonly string[], path = "/
   return response.response;
 };
 
-/** Rounds of the test that ends a provider at points of a batch, and what the points are made of. */
+/** Rounds of the test that ends a provider at points of a batch, and what the points are made of; drain.integration.test.ts has more. */
 const POINTS = 10;
 const SEED = 33;
 
