@@ -62,6 +62,7 @@ const SINGLE_USE: readonly {
       "provider/kubernetes/issue.ts",
       "provider/http/server.ts",
       "provider/http/admin.ts",
+      "provider/http/listen.ts",
       "provider/http/connections.ts",
       "provider/http/peer.ts",
     ],

@@ -1,11 +1,9 @@
 import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { createServer, request as httpRequest } from "node:http";
 import { mkdtemp, rm } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layOutPlugin } from "../provider/signer/install.ts";
+import { startProxy } from "../testing/aws/proxy.ts";
 import { variablesOf } from "../testing/aws/wire.ts";
 import { ROOT, type RunningProvider } from "../testing/provider/start.ts";
 import { pass, slow } from "../testing/registry/answers.ts";
@@ -107,31 +105,6 @@ export async function coldAws(progress: Progress, share: number): Promise<Row[]>
       limit: "",
     },
   ];
-}
-
-/** Hands requests on to the double of AWS: AWS's plugin puts `verification.` before any host, which has no address then. */
-async function startProxy(to: string): Promise<AsyncDisposable & { readonly url: string }> {
-  const server = createServer((request, response) => {
-    const { pathname, search } = new URL(request.url ?? "", to);
-    const { method, headers } = request;
-    const onward = httpRequest(new URL(`${pathname}${search}`, to), { method, headers });
-    onward.on("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    onward.on("error", () => request.socket.destroy());
-    request.pipe(onward);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    },
-  };
 }
 
 /** What one `notation verify` against the registry takes, as one would do without the provider. */

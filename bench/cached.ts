@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import Koa from "koa";
 import { createAuthorities } from "../testing/gatekeeper/certificates.ts";
 import { goBody } from "../testing/gatekeeper/caller.ts";
+import { listen } from "../testing/loopback.ts";
 import type { RunningProvider } from "../testing/provider/start.ts";
 import { pushSigned } from "./images.ts";
 import { residentMiB } from "./processes.ts";
@@ -48,9 +48,8 @@ async function bareKoa(keys: readonly string[], seconds: number): Promise<LoadRe
     { ...serving, ca: gatekeeper.ca, requestCert: true, minVersion: "TLSv1.3" },
     handler,
   );
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const { port, end } = await listen(server);
   try {
-    const { port } = server.address() as AddressInfo;
     const url = `https://127.0.0.1:${port}/`;
     const { cert, key } = gatekeeper;
     return await attack({
@@ -64,8 +63,7 @@ async function bareKoa(keys: readonly string[], seconds: number): Promise<LoadRe
       seconds,
     });
   } finally {
-    server.close();
-    server.closeAllConnections();
+    await end();
   }
 }
 

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KubernetesObject } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
-import { freePorts } from "../testing/cluster/ports.ts";
+import { freePorts } from "../testing/ports.ts";
 import { readForeignCrds } from "../testing/chart/crds.ts";
 import { NAMESPACE } from "../testing/chart/helm.ts";
 import type { PodSpec } from "../testing/chart/kubelet.ts";

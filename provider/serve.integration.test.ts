@@ -20,6 +20,7 @@ import {
   until,
   type World,
 } from "../testing/kubernetes/world.ts";
+import { listen } from "../testing/loopback.ts";
 import { createFakeNotation } from "../testing/notation/fake-notation.ts";
 import { silent } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
@@ -239,13 +240,10 @@ test("stopping twice is stopping once, and a stopped service is not ready", asyn
 });
 
 test("a start whose second address is taken ends what it had begun", async (t) => {
-  const other = createServer().listen(0, "127.0.0.1");
-  await once(other, "listening");
-  t.after(() => other.close());
-  const address = other.address();
-  assert.ok(typeof address === "object" && address !== null);
+  const { port, end } = await listen(createServer());
+  t.after(async () => await end());
   const { config, left } = await prepare(t);
-  const server = { ...config.server, address: `127.0.0.1:${address.port}` };
+  const server = { ...config.server, address: `127.0.0.1:${port}` };
   await assert.rejects(serve({ ...config, server }, createLines().log), { code: "EADDRINUSE" });
   assert.deepEqual(await left(), []);
 });

@@ -1,4 +1,5 @@
 import { errorCode } from "../lib/error-code.ts";
+import { EXPIRED, httpStatusOf, withoutAccessKeys } from "../lib/sdk-error.ts";
 import { oneLine } from "../verdict/verdict.ts";
 
 /** Whose matter a failed call is. */
@@ -37,7 +38,7 @@ export interface Attempt {
 }
 
 /** What the names of AWS's errors mean. A name that is not here is judged by its status. */
-const KINDS: ReadonlyMap<string, FailureKind> = new Map([
+const KINDS: ReadonlyMap<string, FailureKind> = new Map<string, FailureKind>([
   ["AccessDenied", "denied"],
   ["AccessDeniedException", "denied"],
   ["IDPRejectedClaim", "denied"],
@@ -50,10 +51,7 @@ const KINDS: ReadonlyMap<string, FailureKind> = new Map([
   ["MissingAuthenticationToken", "denied"],
   ["MissingAuthenticationTokenException", "denied"],
   ["RegionDisabledException", "denied"],
-  ["InvalidClientTokenId", "expired"],
-  ["UnrecognizedClientException", "expired"],
-  ["ExpiredToken", "expired"],
-  ["ExpiredTokenException", "expired"],
+  ...Array.from(EXPIRED, (name) => [name, "expired"] as const),
   ["Throttling", "throttled"],
   ["ThrottlingException", "throttled"],
   ["ThrottledException", "throttled"],
@@ -62,9 +60,6 @@ const KINDS: ReadonlyMap<string, FailureKind> = new Map([
   ["LimitExceededException", "throttled"],
 ]);
 
-/** Names of access keys, which some of AWS's messages hold. */
-const ACCESS_KEY = /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/g;
-
 /** Anything as long as a key or a token and without a break, ARNs apart. */
 const TOKEN = /(?<![\w:/.-])[A-Za-z0-9+/=_.-]{36,}/g;
 
@@ -72,12 +67,12 @@ const WORDS_BYTES = 400;
 
 /** Foreign words without what may be a secret. */
 export const withoutSecrets = (text: string): string =>
-  oneLine(text.replaceAll(ACCESS_KEY, "(access key)").replaceAll(TOKEN, "(token)"), WORDS_BYTES);
+  oneLine(withoutAccessKeys(text).replaceAll(TOKEN, "(token)"), WORDS_BYTES);
 
 /** Reads what the SDK throws, by its class; what is not known is `unreachable`: nothing is claimed about permissions. */
 export function failureOf(error: unknown, { service, action, remedy }: Attempt): AwsFailure {
   const name = error instanceof Error ? error.name : "";
-  const status = statusOf(error);
+  const status = httpStatusOf(error);
   // Before a status: a body that cannot be read comes with one.
   if (status === undefined || name === "SyntaxError") {
     return { failure: "unreachable", sentence: unreachable(service, name, errorCode(error)) };
@@ -119,13 +114,4 @@ function unreachable(service: string, name: string, code: string | undefined): s
   // The code alone: the message of a connection holds addresses.
   if (code !== undefined) return `${service} cannot be reached (${code})`;
   return `${service} gave an answer that cannot be read`;
-}
-
-/** The HTTP status that the SDK notes beside an error; undefined when there was no answer. */
-function statusOf(error: unknown): number | undefined {
-  if (!(error instanceof Error && "$metadata" in error)) return undefined;
-  const metadata = error.$metadata;
-  if (typeof metadata !== "object" || metadata === null) return undefined;
-  if (!("httpStatusCode" in metadata)) return undefined;
-  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { listen, type Address } from "./listen.ts";
 
 /** One thing that must be well for the provider to be ready. */
 export interface Check {
@@ -11,10 +12,7 @@ export interface Check {
   readonly detail?: string;
 }
 
-export interface AdminOptions {
-  readonly address: string;
-  /** 0 for any that is free. */
-  readonly port: number;
+export interface AdminOptions extends Address {
   /** What readiness depends on, asked anew for each request. */
   readonly checks: () => readonly Check[];
   /** The text of `/metrics`. */
@@ -112,13 +110,7 @@ export function createAdmin(options: AdminOptions): Admin {
     await closed;
   };
   return {
-    async listen() {
-      server.listen({ host: options.address, port: options.port });
-      await once(server, "listening");
-      const address = server.address();
-      if (address === null || typeof address === "string") throw new Error("not a TCP address");
-      return address;
-    },
+    listen: async () => await listen(server, options),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -12,6 +12,7 @@ import {
   issueServing,
 } from "../../testing/gatekeeper/certificates.ts";
 import { refuseAll, type Service, startService } from "../../testing/gatekeeper/service.ts";
+import { listen } from "../../testing/loopback.ts";
 import type { CertificateState } from "./server.ts";
 
 const authorities = await createAuthorities();
@@ -569,10 +570,7 @@ test("F-33 a drain ends by its grace period, whatever is left", async (t) => {
 });
 
 test("a port that is taken is an error", async (t) => {
-  const taken = createServer().listen(0, "127.0.0.1");
-  t.after(() => taken.close());
-  await once(taken, "listening");
-  const address = taken.address();
-  assert.ok(typeof address === "object" && address !== null);
-  await assert.rejects(startService({ authorities, port: address.port }), { code: "EADDRINUSE" });
+  const { port, end } = await listen(createServer());
+  t.after(async () => await end());
+  await assert.rejects(startService({ authorities, port }), { code: "EADDRINUSE" });
 });

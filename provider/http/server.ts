@@ -9,6 +9,7 @@ import type { MaterialSource } from "../lib/material-source.ts";
 import type { RequestEvent } from "../telemetry/metrics.ts";
 import { answerClientError } from "./client-error.ts";
 import { type ConnectionCounts, watchConnections } from "./connections.ts";
+import { listen, type Address } from "./listen.ts";
 import { type Material, readMaterial } from "./material.ts";
 import { createPeers } from "./peer.ts";
 import { createReload } from "./reload.ts";
@@ -50,15 +51,11 @@ export const SERVER_LIMITS: ServerLimits = {
   rereadEveryMs: 30_000,
 };
 
-export interface TlsServerOptions {
+export interface TlsServerOptions extends Address {
   /** What answers requests: {@link createApp}. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => unknown;
   /** Where its certificates come from. */
   readonly source: MaterialSource;
-  /** Address to listen on, `0.0.0.0`, `::`, `127.0.0.1`. */
-  readonly address: string;
-  /** 0 for any that is free. */
-  readonly port: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly limits?: Partial<ServerLimits>;
@@ -255,13 +252,7 @@ export async function createTlsServer(options: TlsServerOptions): Promise<TlsSer
   };
 
   return {
-    async listen() {
-      server.listen({ host: options.address, port: options.port });
-      await once(server, "listening");
-      const address = server.address();
-      if (address === null || typeof address === "string") throw new Error("not a TCP address");
-      return address;
-    },
+    listen: async () => await listen(server, options),
     reload: async () => {
       await reload.now();
     },

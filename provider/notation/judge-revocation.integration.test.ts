@@ -11,6 +11,7 @@ import {
   SUBJECT,
   type RealJudge,
 } from "../../testing/notation/real-judge.ts";
+import { listen } from "../../testing/loopback.ts";
 import type { SnapshotOptions } from "../../testing/notation/trust-snapshot.ts";
 import {
   createAuthority,
@@ -61,16 +62,10 @@ async function revocationServer(
   const server = createServer(answer);
   let requests = 0;
   server.on("request", () => (requests += 1));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
+  const { port, end } = await listen(server);
+  t.after(async () => await end());
   return {
-    url: `http://127.0.0.1:${address.port}/list.crl`,
+    url: `http://127.0.0.1:${port}/list.crl`,
     requests: () => requests,
     asked: once(server, "request"),
   };

@@ -1,5 +1,6 @@
 import { oneLine } from "../verdict/verdict.ts";
 import { errorCode } from "../lib/error-code.ts";
+import { EXPIRED, httpStatusOf, withoutAccessKeys } from "../lib/sdk-error.ts";
 import type { Unknown } from "./answer.ts";
 
 /** What a failed call to AWS Signer means. */
@@ -10,14 +11,6 @@ export interface Failure {
   /** Signer itself is slow, down or overloaded, as opposed to this question or these credentials being refused. */
   readonly isSick: boolean;
 }
-
-/** Credentials that were good once, or that AWS has never heard of. */
-const EXPIRED: ReadonlySet<string> = new Set([
-  "ExpiredToken",
-  "ExpiredTokenException",
-  "InvalidClientTokenId",
-  "UnrecognizedClientException",
-]);
 
 /** Refusals that end when an operator changes a permission or the credentials. */
 const DENIED: ReadonlySet<string> = new Set([
@@ -36,9 +29,6 @@ const SKEWED = /^Signature (?:expired|not yet current)\b/;
 
 const THROTTLED: ReadonlySet<string> = new Set(["TooManyRequestsException", "ThrottlingException"]);
 
-/** Names of access keys, which some of AWS's messages hold. */
-const ACCESS_KEY = /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/g;
-
 /**
  * Reads an error of the SDK by its class; whatever is not known is undecided.
  * @param timeoutMs what a call may take, for the words
@@ -49,11 +39,9 @@ export function failureOf(error: unknown, timeoutMs: number): Failure {
     const code = errorCode(error);
     return code === undefined ? late(timeoutMs) : unreachable(code);
   }
-  const status = statusOf(error);
+  const status = httpStatusOf(error);
   if (status === undefined || name === "SyntaxError") return ofSystem(name, errorCode(error));
-  const words = oneLine(
-    `AWS Signer answered ${name}: ${message.replaceAll(ACCESS_KEY, "(access key)")}`,
-  );
+  const words = oneLine(`AWS Signer answered ${name}: ${withoutAccessKeys(message)}`);
   if (DENIED.has(name) || status === 401 || status === 403) {
     const remedy = name === "AccessDeniedException" ? ALLOW : undefined;
     const answer = { ...unknown(words, "SIGNER_DENIED"), ...(remedy !== undefined && { remedy }) };
@@ -97,12 +85,3 @@ export const unknown = (
   sentence: string,
   reason: Unknown["reason"] = "REVOCATION_UNKNOWN",
 ): Unknown => ({ kind: "unknown", reason, sentence });
-
-/** The HTTP status that the SDK notes beside an error; undefined when there was no answer. */
-function statusOf(error: unknown): number | undefined {
-  if (!(error instanceof Error && "$metadata" in error)) return undefined;
-  const metadata = error.$metadata;
-  if (typeof metadata !== "object" || metadata === null) return undefined;
-  if (!("httpStatusCode" in metadata)) return undefined;
-  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;
-}

@@ -28,6 +28,7 @@ import {
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { createArrivals } from "../arrivals.ts";
 import type { Asked, AwsError, CommonError, Protocol, Written } from "./protocol.ts";
 import { amzDate, isSignedBy, parseAmzDate, parseScope, type Scope } from "./sigv4.ts";
 
@@ -247,8 +248,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
   const holders = new Map<string, Holder>();
   const rules = new Map<string, { readonly answers: readonly AwsAnswer[]; used: number }>();
   const deniedActions = new Set<string>();
-  const requests: Call[] = [];
-  const watchers = new Set<() => void>();
+  const calls = createArrivals<Call>();
   const sockets = new Set<Socket>();
   const servers = new Map<Server, number>();
   const regional = new Map<string, Promise<string>>();
@@ -353,8 +353,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
       headers: request.headers,
       at: now(),
     };
-    requests.push(call);
-    for (const watcher of watchers) watcher();
+    calls.add(call);
     const proceed = async (): Promise<void> => {
       if (who !== undefined && !("principal" in who)) {
         const [kind, message] = who;
@@ -418,8 +417,6 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     );
   };
 
-  const count = (operation: string): number =>
-    requests.filter((call) => call.operation === operation).length;
   const url = await listen();
   return {
     ...issuer,
@@ -440,18 +437,9 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     on: (operation, ...answers) => void rules.set(operation, { answers, used: 0 }),
     deny: (action) => void deniedActions.add(action),
     allow: (action) => void deniedActions.delete(action),
-    requests,
-    count,
-    async seen(operation, times = 1) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const watcher = (): void => {
-        if (count(operation) >= times) resolve();
-      };
-      watchers.add(watcher);
-      watcher();
-      await promise;
-      watchers.delete(watcher);
-    },
+    requests: calls.all,
+    count: (operation) => calls.count(isFor(operation)),
+    seen: async (operation, times = 1) => await calls.seen(isFor(operation), times),
     connections: () => connections,
     openConnections: () => sockets.size,
     down,
@@ -466,11 +454,16 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     reset() {
       rules.clear();
       deniedActions.clear();
-      requests.length = 0;
+      calls.clear();
     },
     [Symbol.asyncDispose]: down,
   };
 }
+
+const isFor =
+  (operation: string) =>
+  (call: Call): boolean =>
+    call.operation === operation;
 
 function find(
   services: readonly Service[],

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { stringify } from "yaml";
 import { createAuthorities } from "../gatekeeper/certificates.ts";
-import { freePorts } from "../cluster/ports.ts";
+import { freePorts } from "../ports.ts";
 import { ROOT } from "../provider/start.ts";
 import { startContainer, type ContainerOptions } from "./container.ts";
 import { buildImage, type Image } from "./image.ts";

@@ -1,5 +1,5 @@
-import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import { listen } from "../loopback.ts";
 
 /** One address before several, as a Service is: it hands each new connection to the next. */
 export interface Balancer extends AsyncDisposable {
@@ -30,15 +30,12 @@ export async function startBalancer(urls: readonly string[]): Promise<Balancer> 
       });
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const { port, end } = await listen(server);
   return {
     url: `https://127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
-      server.close();
       for (const socket of open) socket.destroy();
-      await once(server, "close");
+      await end();
     },
   };
 }

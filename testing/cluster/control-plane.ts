@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ROOT } from "../provider/start.ts";
 import { createApi, expectSuccess, type Api, type KubernetesObject } from "./api.ts";
 import { writeCredentials, writeKubeconfigs, type User } from "./credentials.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../ports.ts";
 import type { Process, Processes } from "./processes.ts";
 import type { Wait } from "./wait.ts";
 

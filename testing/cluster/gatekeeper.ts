@@ -18,7 +18,7 @@ import {
   type ProcessSettings,
 } from "./gatekeeper-processes.ts";
 import type { ToolFiles } from "./modules.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../ports.ts";
 import type { Processes } from "./processes.ts";
 import type { Wait } from "./wait.ts";
 import { configureWebhooks, type WebhookSettings } from "./webhooks.ts";

@@ -6,7 +6,7 @@ import { issueServing } from "../gatekeeper/certificates.ts";
 import type { Mount } from "../gatekeeper/mount.ts";
 import { listen } from "../loopback.ts";
 import { startProvider, type RunningProvider } from "../provider/start.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../ports.ts";
 
 /** What a provider of the cluster is told beside its certificates and its port. */
 export interface ProviderSettings {

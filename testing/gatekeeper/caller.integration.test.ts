@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { test, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
+import { listen } from "../loopback.ts";
 import { createCaller, goBody } from "./caller.ts";
 import { createAuthorities } from "./certificates.ts";
 
@@ -20,11 +20,8 @@ async function serve(
   const server = createServer({ ...tls, keepAliveTimeout: 60_000 }, answer);
   const connections: unknown[] = [];
   server.on("secureConnection", (socket) => connections.push(socket));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  const url = `https://127.0.0.1:${address.port}`;
+  const { port, end } = await listen(server);
+  const url = `https://127.0.0.1:${port}`;
   const { cert, key } = gatekeeper;
   const caller = (mode: "kept" | "perCall" = "kept") => {
     const made = createCaller({ url, ca, cert, key, mode });
@@ -33,10 +30,7 @@ async function serve(
     });
     return made;
   };
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
+  t.after(async () => await end());
   return { url, caller, connections };
 }
 

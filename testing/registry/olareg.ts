@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createProviderAuthority, issueServing, type Pair } from "../gatekeeper/certificates.ts";
+import { freePorts } from "../ports.ts";
 import { send, type Target } from "./target.ts";
 
 const BINARY = fileURLToPath(new URL("../../tools/bin/olareg", import.meta.url));
@@ -54,7 +54,7 @@ export async function startOlareg(options: OlaregOptions = {}): Promise<Olareg> 
     const flag = options.auth === "basic" ? "--auth-basic" : "--auth-token-opaque";
     args.push(flag, join(directory, "auth.yaml"));
   }
-  const port = await freePort();
+  const { port } = await freePorts("port");
   const host = `127.0.0.1:${port}`;
   const url = `${pair === undefined ? "http" : "https"}://${host}`;
   const child = spawn(BINARY, [...args, "--port", String(port), "--external-url", url], {
@@ -134,16 +134,4 @@ async function answers(target: Target): Promise<boolean> {
 export async function issueLoopback(): Promise<Pair & { readonly ca: string }> {
   const authority = await createProviderAuthority();
   return { ...(await issueServing(authority)), ca: authority.ca };
-}
-
-/** olareg cannot say which port it took, so it is told one that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string")
-    throw new TypeError("a TCP server has a port");
-  return address.port;
 }

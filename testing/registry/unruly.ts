@@ -19,6 +19,7 @@ import {
 } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
+import { createArrivals } from "../arrivals.ts";
 import { pass, status, type Answer } from "./answers.ts";
 import type { Target } from "./target.ts";
 
@@ -66,8 +67,7 @@ export async function startUnruly(options: UnrulyOptions = {}): Promise<Unruly> 
   const { upstream, tls, address = "127.0.0.1" } = options;
   const rules: { readonly pattern: Pattern; readonly answers: readonly Answer[]; used: number }[] =
     [];
-  const requests: Seen[] = [];
-  const watchers = new Set<() => void>();
+  const arrivals = createArrivals<Seen>();
   const sockets = new Set<Socket>();
   let connections = 0;
 
@@ -81,9 +81,8 @@ export async function startUnruly(options: UnrulyOptions = {}): Promise<Unruly> 
   };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const line = `${request.method} ${request.url}`;
-    requests.push({ line, headers: request.headers });
     const answer = answerFor(line);
-    for (const watcher of watchers) watcher();
+    arrivals.add({ line, headers: request.headers });
     request.on("error", () => {});
     response.on("error", () => {});
     Promise.resolve(answer({ request, response, upstream })).catch(() => request.socket.destroy());
@@ -104,8 +103,6 @@ export async function startUnruly(options: UnrulyOptions = {}): Promise<Unruly> 
   const bound = server.address();
   const port = bound === null || typeof bound === "string" ? 0 : bound.port;
   const host = `${address}:${port}`;
-  const count = (pattern: Pattern): number =>
-    requests.filter(({ line }) => matches(pattern, line)).length;
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };
@@ -114,25 +111,16 @@ export async function startUnruly(options: UnrulyOptions = {}): Promise<Unruly> 
     url: `${tls === undefined ? "http" : "https"}://${host}`,
     ...(tls?.ca !== undefined && { ca: tls.ca }),
     on: (pattern, ...answers) => rules.push({ pattern, answers, used: 0 }),
-    requests,
-    count,
-    async seen(pattern, times = 1) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const watcher = (): void => {
-        if (count(pattern) >= times) resolve();
-      };
-      watchers.add(watcher);
-      watcher();
-      await promise;
-      watchers.delete(watcher);
-    },
+    requests: arrivals.all,
+    count: (pattern) => arrivals.count(matching(pattern)),
+    seen: async (pattern, times = 1) => await arrivals.seen(matching(pattern), times),
     connections: () => connections,
     openConnections: () => sockets.size,
     cut,
-    forget: () => void (requests.length = 0),
+    forget: () => arrivals.clear(),
     reset() {
       rules.length = 0;
-      requests.length = 0;
+      arrivals.clear();
     },
     async [Symbol.asyncDispose]() {
       cut();
@@ -144,3 +132,8 @@ export async function startUnruly(options: UnrulyOptions = {}): Promise<Unruly> 
 
 const matches = (pattern: Pattern, line: string): boolean =>
   typeof pattern === "string" ? pattern === line : pattern.test(line);
+
+const matching =
+  (pattern: Pattern) =>
+  ({ line }: Seen): boolean =>
+    matches(pattern, line);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { test, type TestContext } from "node:test";
+import { listen } from "../loopback.ts";
 import { createAuthority } from "./authority.ts";
 import { JWS, jws } from "./envelope.ts";
 import { askNotation } from "./notation.ts";
@@ -19,12 +19,9 @@ async function serve(t: TestContext, answer: () => Buffer | undefined): Promise<
     const body = answer();
     response.writeHead(body === undefined ? 404 : 200).end(body);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => server.close());
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError("not listening");
-  return `http://127.0.0.1:${address.port}/list.crl`;
+  const { port, end } = await listen(server);
+  t.after(async () => await end());
+  return `http://127.0.0.1:${port}/list.crl`;
 }
 
 const lists = [
