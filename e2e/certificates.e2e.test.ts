@@ -2,14 +2,14 @@
 // somebody's hand was in it.
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { stringify } from "yaml";
 import { certificatesOf } from "../provider/lib/pem.ts";
-import { expectSuccess, type KubernetesObject } from "../testing/cluster/api.ts";
+import { expectSuccess } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
-import { CHART, createHelm, NAMESPACE, parseDocuments } from "../testing/chart/helm.ts";
+import { CHART, NAMESPACE } from "../testing/chart/helm.ts";
+import { rights, writeAccountKubeconfig } from "../testing/kubernetes/account.ts";
 import { pod } from "./objects.ts";
 import { assertAdmitted, assertRefused, guard, pushNew, startE2e, useAll } from "./setting.ts";
 
@@ -23,28 +23,6 @@ const SECRET = {
   kind: "Secret",
   metadata: { name: "notation-provider-certificates", namespace: NAMESPACE },
 };
-const ACCOUNT = "notation-provider";
-/** Of the chart's objects those that say what the provider may do. */
-const RIGHTS = new Set([
-  "ServiceAccount",
-  "Role",
-  "RoleBinding",
-  "ClusterRole",
-  "ClusterRoleBinding",
-]);
-
-/** What the chart renders of rights, in its default mode. Helm would give each its namespace. */
-async function rights(): Promise<readonly KubernetesObject[]> {
-  await using helm = await createHelm();
-  const text = await helm.render([join(CHART, "ci/defaults-values.yaml")]);
-  return parseDocuments(text)
-    .filter(({ kind }) => RIGHTS.has(kind))
-    .map((object) =>
-      object.kind.startsWith("Cluster")
-        ? object
-        : Object.assign(object, { metadata: { ...object.metadata, namespace: NAMESPACE } }),
-    );
-}
 
 suite("certificates of the provider's own", () => {
   const resources = new AsyncDisposableStack();
@@ -69,7 +47,7 @@ suite("certificates of the provider's own", () => {
       certificates: {
         names: ["127.0.0.1"],
         secret: { namespace: NAMESPACE },
-        kubeconfig: await kubeconfig(),
+        kubeconfig: await writeAccountKubeconfig(cluster.api, cluster.kubeconfig),
       },
     };
     await cluster.provider.stop();
@@ -79,30 +57,6 @@ suite("certificates of the provider's own", () => {
     ]);
   });
   after(async () => await resources.disposeAsync());
-
-  /** The cluster's, with a token of the provider's account. @returns its path */
-  async function kubeconfig(): Promise<string> {
-    const { body } = expectSuccess(
-      await cluster.api.send(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}/token`, {
-        method: "POST",
-        body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
-      }),
-      "asking for a token",
-    );
-    const { token } = body["status"] as { token: string };
-    const path = join(cluster.directory, "provider.kubeconfig");
-    const { stdout } = await cluster.kubectl("config", "view", "--raw", "--output=json");
-    const admin = JSON.parse(stdout) as { readonly contexts: readonly { context: object }[] };
-    const [first] = admin.contexts;
-    const own = {
-      ...admin,
-      users: [{ name: ACCOUNT, user: { token } }],
-      contexts: [{ name: "own", context: { ...first?.context, user: ACCOUNT } }],
-      "current-context": "own",
-    };
-    await writeFile(path, stringify(own), { mode: 0o600 });
-    return path;
-  }
 
   const trusted = async (): Promise<readonly X509Certificate[]> => {
     const provider = await cluster.api.read(PROVIDER);

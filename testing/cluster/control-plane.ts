@@ -1,9 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "../provider/start.ts";
-import { createApi, expectSuccess, type Api, type KubernetesObject } from "./api.ts";
-import { writeCredentials, writeKubeconfigs, type User } from "./credentials.ts";
-import { freePorts } from "../ports.ts";
+import { expectSuccess, type Api, type KubernetesObject } from "./api.ts";
+import { binary, startBareControlPlane } from "./bare-control-plane.ts";
+import type { User } from "./credentials.ts";
 import type { Process, Processes } from "./processes.ts";
 import type { Wait } from "./wait.ts";
 
@@ -45,25 +44,13 @@ export interface ControlPlane {
   readonly setRates: (rates: Rates) => Promise<void>;
 }
 
-export const binary = (name: string): string => join(ROOT, "tools/bin", name);
-
 /**
  * Starts the control plane, everything on 127.0.0.1 and over TLS, and waits for the API server. Its data is gone when its processes are.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { directory, processes, wait, step, nodes } = options;
   const at = (name: string): string => join(directory, name);
-  const ports = await freePorts("client", "peer", "api");
-  const tokens = await writeCredentials(directory);
-  const url = `https://127.0.0.1:${ports.api}`;
-  const kubeconfigs = await writeKubeconfigs(directory, url, tokens);
-
-  startEtcd(processes, at, ports);
-  startApiServer(processes, at, ports);
-  const api = createApi({ url, ca: tokens.ca, token: tokens.of.admin });
-  await wait("the API server", async () =>
-    (await api.send("/readyz")).status === 200 ? true : undefined,
-  );
+  const { api, kubeconfigs } = await startBareControlPlane({ directory, processes, wait });
   step("etcd and the API server answer");
 
   const controllers = startControllers(processes, at, kubeconfigs, options.rates);
@@ -119,73 +106,9 @@ function isReady(node: KubernetesObject): boolean {
   );
 }
 
-type At = (name: string) => string;
-
-function startEtcd(
-  processes: Processes,
-  at: At,
-  ports: { readonly client: number; readonly peer: number },
-): void {
-  const client = `https://127.0.0.1:${ports.client}`;
-  const peer = `https://127.0.0.1:${ports.peer}`;
-  processes.start({
-    name: "etcd",
-    binary: binary("etcd"),
-    args: [
-      "--name=default",
-      `--data-dir=${at("etcd")}`,
-      `--listen-client-urls=${client}`,
-      `--advertise-client-urls=${client}`,
-      `--listen-peer-urls=${peer}`,
-      `--initial-advertise-peer-urls=${peer}`,
-      `--initial-cluster=default=${peer}`,
-      ...["", "peer-"].flatMap((side) => [
-        `--${side}cert-file=${at("etcd.crt")}`,
-        `--${side}key-file=${at("etcd.key")}`,
-        `--${side}trusted-ca-file=${at("ca.crt")}`,
-        `--${side}client-cert-auth`,
-      ]),
-      // The data is thrown away in any case.
-      "--unsafe-no-fsync",
-    ],
-  });
-}
-
-function startApiServer(
-  processes: Processes,
-  at: At,
-  ports: { readonly client: number; readonly api: number },
-): void {
-  processes.start({
-    name: "kube-apiserver",
-    binary: binary("kube-apiserver"),
-    args: [
-      `--etcd-servers=https://127.0.0.1:${ports.client}`,
-      `--etcd-cafile=${at("ca.crt")}`,
-      `--etcd-certfile=${at("etcd.crt")}`,
-      `--etcd-keyfile=${at("etcd.key")}`,
-      "--bind-address=127.0.0.1",
-      "--advertise-address=127.0.0.1",
-      `--secure-port=${ports.api}`,
-      `--tls-cert-file=${at("server.crt")}`,
-      `--tls-private-key-file=${at("server.key")}`,
-      `--cert-dir=${at("kube-apiserver")}`,
-      `--token-auth-file=${at("tokens.csv")}`,
-      "--anonymous-auth=false",
-      "--authorization-mode=RBAC",
-      "--service-account-issuer=https://kubernetes.default.svc",
-      `--service-account-key-file=${at("accounts.pub")}`,
-      `--service-account-signing-key-file=${at("accounts.key")}`,
-      "--service-cluster-ip-range=10.96.0.0/16",
-      "--endpoint-reconciler-type=none",
-      "--profiling=false",
-    ],
-  });
-}
-
 function startControllers(
   processes: Processes,
-  at: At,
+  at: (name: string) => string,
   kubeconfigs: Readonly<Record<User, string>>,
   rates: Rates,
 ): Process[] {

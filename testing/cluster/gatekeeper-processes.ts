@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expectSuccess, type Api } from "./api.ts";
-import { binary, type ControlPlane } from "./control-plane.ts";
+import { binary } from "./bare-control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
 import type { Process, Processes } from "./processes.ts";
 import type { Wait } from "./wait.ts";
 

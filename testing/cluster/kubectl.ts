@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { binary } from "./control-plane.ts";
+import { binary } from "./bare-control-plane.ts";
 
 /** What `kubectl` did. */
 export interface Ran {
