@@ -109,10 +109,12 @@ function createTeller(log: Log, announce: Announce): (event: CertificatesEvent) 
       case "failed":
         if (failing.get(event.failure) === event.problem) return;
         failing.set(event.failure, event.problem);
-        log.warn("the provider's certificates could not be looked after", {
-          reason: event.failure,
-          problem: event.problem,
-        });
+        if (event.error === undefined) {
+          log.warn("the provider's certificates could not be looked after", {
+            reason: event.failure,
+            problem: event.problem,
+          });
+        } else log.error("looking after the provider's certificates failed", {}, event.error);
         return;
       case "good":
         failing.clear();

@@ -5,6 +5,7 @@ const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 
 /** A name that Kubernetes takes for a namespace (RFC 1123). */
 const namespace = z.string().regex(new RegExp(`^${LABEL}$`), "is the name of a namespace");
+const HOST = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`, "i");
 const objectName = z
   .string()
   .max(253)
@@ -14,7 +15,11 @@ const objectName = z
 export const certificatesSchema = ({ path }: { readonly path: z.ZodString }) =>
   z.strictObject({
     names: z
-      .array(z.string().min(1).max(253))
+      .array(
+        z.union([z.ipv6(), z.string().max(253).regex(HOST)], {
+          error: "is a DNS name or an IP address",
+        }),
+      )
       .min(1)
       .max(16)
       .describe(

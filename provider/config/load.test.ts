@@ -327,6 +327,14 @@ test("a problem names the line of its member, and one of what is missing the lin
 
 const OWN = { names: ["a.b"], secret: { namespace: "gatekeeper-system" } };
 const { tls: FILES } = LEAST.server;
+for (const name of ["", "a b", "a,b", "bücher.example", "-a", "fe80::1%eth0", "a..b"]) {
+  test(`a serving certificate cannot have the name ${JSON.stringify(name)}`, () => {
+    const certificates = { ...OWN, names: ["a.b", "127.0.0.1", "::1", name] };
+    const text = stringify({ ...LEAST, server: {}, certificates });
+    assert.deepEqual(pathsOf(text), ["certificates.names[3]"]);
+  });
+}
+
 for (const { name, server, certificates, want } of [
   { name: "files alone", server: { tls: FILES }, certificates: undefined, want: [] },
   { name: "certificates of its own alone", server: {}, certificates: OWN, want: [] },

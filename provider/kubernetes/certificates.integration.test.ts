@@ -146,6 +146,24 @@ for (const [title, data] of broken) {
   });
 }
 
+test("an error that nobody foresaw is told of, and looking after them goes on", BOUND, async () => {
+  await using world = await startWorld();
+  const clock = [() => assert.fail("nobody foresaw this")];
+  const certificates = await world.start({ wallNow: () => clock.pop()?.() ?? Date.now() });
+  await certificates.ready(soon());
+  const [first] = world.events;
+  assert.ok(first?.kind === "failed" && first.error !== undefined);
+  assert.deepEqual([first.failure, first.problem], ["internal", "ERR_ASSERTION"]);
+});
+
+test("replicas whose names are IPv6 addresses renew no certificate for them", BOUND, async () => {
+  await using world = await startWorld();
+  const certificates = await world.start({ names: ["2001:DB8::0:1"] });
+  await certificates.ready(soon());
+  await until(() => certificates.state().ageMs !== undefined);
+  assert.deepEqual(changes(world), ["begin"]);
+});
+
 test("a write that comes too late gives way to the replica that was faster", BOUND, async () => {
   await using world = await startWorld();
   const first = await world.start();

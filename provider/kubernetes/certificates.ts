@@ -5,6 +5,7 @@ import type { KubernetesClient } from "./client.ts";
 import type { Lives } from "./carry-out.ts";
 import { createObjects, type Places } from "./objects.ts";
 import { createReconciler, type CertificatesEvent } from "./reconcile.ts";
+import { sortedNames } from "./state.ts";
 
 /** Bounds of the work; milliseconds. */
 export interface CertificatesLimits {
@@ -74,14 +75,14 @@ export interface Certificates extends AsyncDisposable {
 export function createCertificates(options: CertificatesOptions): Certificates {
   const { client, observe, now, wallNow, random } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const { names, authorityMs, servingMs } = options;
+  const { authorityMs, servingMs } = options;
   const objects = createObjects(client, options);
   const reconciler = createReconciler({
     objects,
     places: options,
     lives: { authorityMs, servingMs, backdateMs: limits.backdateMs, overlapMs: limits.overlapMs },
     settings: {
-      names,
+      names: sortedNames(options.names),
       jitter: random(),
       patienceMs: limits.patienceMs,
       handoverMs: limits.handoverMs,

@@ -13,6 +13,7 @@ export const FAILURES = [
   "provider_missing",
   "client_ca_read",
   "client_ca_missing",
+  "internal",
 ] as const;
 export type Failure = (typeof FAILURES)[number];
 

@@ -1,3 +1,4 @@
+import { errorCode } from "../lib/error-code.ts";
 import { carryOut, type Lives } from "./carry-out.ts";
 import { ApiFailure, type Failure, type Objects, type Places } from "./objects.ts";
 import {
@@ -16,7 +17,13 @@ export type CertificatesEvent =
   | { readonly kind: "changed"; readonly change: Write["kind"]; readonly state: State }
   /** @property isRepair whether somebody else had changed it, or it follows a change of ours */
   | { readonly kind: "applied"; readonly provider: string; readonly isRepair: boolean }
-  | { readonly kind: "failed"; readonly failure: Failure; readonly problem: string }
+  /** @property error what nobody foresaw */
+  | {
+      readonly kind: "failed";
+      readonly failure: Failure;
+      readonly problem: string;
+      readonly error?: unknown;
+    }
   /** All is as it should be. */
   | { readonly kind: "good" };
 
@@ -127,9 +134,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof ApiFailure)) throw error;
-      observe({ kind: "failed", failure: error.failure, problem: error.message });
-      return error;
+      if (error instanceof ApiFailure) {
+        observe({ kind: "failed", failure: error.failure, problem: error.message });
+        return error;
+      }
+      // Whoever stopped here would serve on until the certificate ends, and be the last to say so.
+      const failure = new ApiFailure("internal", errorCode(error) ?? "unknown");
+      observe({ kind: "failed", failure: "internal", problem: failure.message, error });
+      return failure;
     }
   };
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 
 /** A certificate and its key (PKCS #8), PEM. Times are milliseconds since the epoch. */
 export interface Pair {
@@ -10,7 +10,7 @@ export interface Pair {
 
 /** A pair that the server shows. */
 export interface ServingPair extends Pair {
-  /** DNS names and IP addresses, sorted. */
+  /** DNS names and IP addresses, as {@link sortedNames} has them. */
   readonly names: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function writeState({ authority, serving, next, former }: State): SecretD
 
 /**
  * Reads a state. What somebody broke by hand is none: a certificate without its key, a serving certificate that the CA did
- * not sign, a CA that may not sign.
+ * not sign or that is for something else, a CA that may not sign or with which the provider cannot.
  */
 export function readState(data: Readonly<Record<string, string>>): State | undefined {
   const authority = readAuthority(data, KEYS.authority);
@@ -64,7 +64,7 @@ export function readState(data: Readonly<Record<string, string>>): State | undef
   const next = readAuthority(data, KEYS.next);
   const former = readFormer(data);
   if (authority === undefined || serving === undefined) return undefined;
-  if (!new X509Certificate(serving.certificate).verify(publicKeyOf(authority))) return undefined;
+  if (!isServingOf(serving, authority)) return undefined;
   if (next === undefined && KEYS.next.some((key) => data[key] !== undefined)) return undefined;
   return {
     authority,
@@ -74,8 +74,16 @@ export function readState(data: Readonly<Record<string, string>>): State | undef
   };
 }
 
-/** Names in the one order in which they are compared. */
-export const sortedNames = (names: readonly string[]): readonly string[] => [...names].toSorted();
+/**
+ * Names in the one order and the one way of writing in which they are compared: of an IPv6 address there are many, and one that
+ * seems to be missing would be asked for again and again.
+ */
+export const sortedNames = (names: readonly string[]): readonly string[] =>
+  names
+    .map((name) =>
+      name.includes(":") ? new URL(`https://[${name}]`).hostname.slice(1, -1) : name.toLowerCase(),
+    )
+    .toSorted();
 
 const encode = (text: string): string => Buffer.from(text).toString("base64");
 const decode = (text: string): string => Buffer.from(text, "base64").toString("utf8");
@@ -94,16 +102,37 @@ function readPair(
   );
   try {
     const parsed = new X509Certificate(certificate);
-    if (!parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
+    const privateKey = createPrivateKey(key);
+    if (!isP256(privateKey) || !parsed.checkPrivateKey(privateKey)) return undefined;
+    const [begins, ends] = [Date.parse(parsed.validFrom), Date.parse(parsed.validTo)];
+    if (Number.isNaN(begins + ends)) return undefined;
     return {
-      certificate,
-      key,
-      begins: parsed.validFromDate.getTime(),
-      ends: parsed.validToDate.getTime(),
+      // Written anew, because everybody reads Provider objects: a text that holds the key as well must not get there.
+      certificate: parsed.toString(),
+      key: privateKey.export({ type: "pkcs8", format: "pem" }),
+      begins,
+      ends,
     };
   } catch {
     return undefined;
   }
+}
+
+const isP256 = ({ asymmetricKeyDetails }: KeyObject): boolean =>
+  asymmetricKeyDetails?.namedCurve === "prime256v1";
+
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+
+function isServingOf({ certificate }: Pair, authority: Pair): boolean {
+  const leaf = new X509Certificate(certificate);
+  const issuer = new X509Certificate(authority.certificate);
+  // Node's word for the extended key usage.
+  const usages: readonly string[] | undefined = leaf.keyUsage;
+  return (
+    leaf.checkIssued(issuer) &&
+    leaf.verify(issuer.publicKey) &&
+    (usages ?? []).includes(SERVER_AUTH)
+  );
 }
 
 function readAuthority(
@@ -118,8 +147,9 @@ function readFormer(data: Readonly<Record<string, string>>): State["former"] {
   const certificate = decode(data[FORMER] ?? "");
   const until = Date.parse(decode(data[FORMER_UNTIL] ?? ""));
   try {
-    return new X509Certificate(certificate).ca && !Number.isNaN(until)
-      ? { certificate, until }
+    const parsed = new X509Certificate(certificate);
+    return parsed.ca && !Number.isNaN(until)
+      ? { certificate: parsed.toString(), until }
       : undefined;
   } catch {
     // Only the grace of a CA that is leaving is lost.
@@ -127,10 +157,15 @@ function readFormer(data: Readonly<Record<string, string>>): State["former"] {
   }
 }
 
-const publicKeyOf = ({ certificate }: Pair) => new X509Certificate(certificate).publicKey;
+/** `DNS:a`, or `IP Address:127.0.0.1`; a quotation mark begins what is something else. */
+const NAME = /^(?:DNS:([A-Za-z0-9*._-]+)|IP Address:([0-9A-Fa-f.:]+))$/;
 
-/** `DNS:a, DNS:b, IP Address:127.0.0.1` */
 function namesOf({ certificate }: Pair): readonly string[] {
   const text = new X509Certificate(certificate).subjectAltName ?? "";
-  return sortedNames(text.split(", ").map((name) => name.replace(/^[A-Za-z ]+:/, "")));
+  return sortedNames(
+    text.split(", ").flatMap((entry) => {
+      const [, host, address] = NAME.exec(entry) ?? [];
+      return host ?? address ?? [];
+    }),
+  );
 }
