@@ -21,8 +21,10 @@ FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS production
 ARG TARGETARCH
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-COPY tools/image.sh tools/
-RUN case "$TARGETARCH" in amd64) cpu=x64 ;; *) cpu=$TARGETARCH ;; esac && tools/image.sh production "$cpu" /production
+COPY tools/image.sh tools/sbom.ts tools/build-info.ts tools/
+COPY --from=programs /programs /programs
+RUN case "$TARGETARCH" in amd64) cpu=x64 ;; *) cpu=$TARGETARCH ;; esac \
+  && tools/image.sh production "$cpu" /production && tools/image.sh sbom "$cpu" /programs /production
 
 # Of the platform that the image is for: Node's libraries come from here.
 FROM ${SYSTEM_IMAGE} AS root

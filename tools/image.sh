@@ -2,6 +2,7 @@
 # The steps that make the image's file system, for the Dockerfile and for the test that runs the provider in it.
 #
 #   image.sh production <x64|arm64> <folder>            production packages and Node, from the lock file
+#   image.sh sbom <x64|arm64> <programs> <folder>       what is in it, as CycloneDX, beside the packages
 #   image.sh plugin <url> <sha256> <folder>             AWS's Signer plugin, or nothing if the URL is empty
 #   image.sh root <production> <programs> <plugins> <provider> <folder>   the file system itself
 set -eu
@@ -15,6 +16,11 @@ production() {
   (cd "$folder" && npm install --omit=dev --no-save --os=linux --cpu="$cpu" --libc=glibc --prefer-offline --no-progress --loglevel=error)
   mv "$folder/node_modules/node-linux-$cpu/bin/node" "$folder/node"
   rm -rf "$folder"/node_modules/node-linux-* "$folder/node_modules/.bin" "$folder/node_modules/.package-lock.json"
+}
+
+sbom() {
+  cpu=$1 programs=$2 folder=$3
+  node tools/sbom.ts --programs="$programs" --cpu="$cpu" "$folder/sbom.cdx.json"
 }
 
 plugin() {
@@ -45,6 +51,9 @@ root() {
     mkdir -p "$folder$(dirname "$library")"
     cp --dereference "$library" "$folder$library"
   done
+  # Where scanners look for it, by its ending.
+  mkdir -p "$folder/usr/local/share/sbom"
+  cp "$production/sbom.cdx.json" "$folder/usr/local/share/sbom/notation-gatekeeper-provider.cdx.json"
   cp -R "$plugins/." "$folder/usr/local/lib/notation/"
   cp -R "$production/node_modules" "$production/package.json" "$folder/app/"
   cp -R "$provider" "$folder/app/provider"

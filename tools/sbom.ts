@@ -1,12 +1,14 @@
 // Writes what a release consists of as CycloneDX: the npm packages that run in production, Node among them, and the Go modules that the
 // shipped programs are built of, as the programs themselves say. The same checkout and programs give the same bytes.
 //
-//   make sbom              to standard output
-//   make sbom ARGS=FILE    into a file
+//   make sbom                           to standard output
+//   make sbom ARGS=FILE                 into a file
+//   --programs=FOLDER --cpu=x64|arm64   of an image: the programs in another folder, and Node for this processor alone
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
+import { readBuildInfo } from "./build-info.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -30,6 +32,17 @@ interface Bom {
 
 const run = promisify(execFile);
 
+const {
+  values: { programs: folder, cpu },
+  positionals: [file],
+} = parseArgs({
+  options: {
+    programs: { type: "string", default: `${ROOT}tools/bin` },
+    cpu: { type: "string" },
+  },
+  allowPositionals: true,
+});
+
 interface Locked {
   /** Where it is not that of its folder. */
   readonly name?: string;
@@ -51,7 +64,7 @@ async function npmBom(): Promise<Bom & Readonly<Record<string, unknown>>> {
   };
   const production = new Set(
     Object.entries(packages)
-      .filter(([, { dev = false }]) => !dev)
+      .filter(([path, { dev = false }]) => !dev && !isOfOtherCpu(path))
       .map(
         ([path, { name = path.split("node_modules/").at(-1), version }]) => `${name}@${version}`,
       ),
@@ -68,6 +81,12 @@ async function npmBom(): Promise<Bom & Readonly<Record<string, unknown>>> {
   };
 }
 
+/** Node for the other processor, which an image has not. */
+const isOfOtherCpu = (path: string): boolean =>
+  cpu !== undefined &&
+  path.startsWith("node_modules/node-linux-") &&
+  path !== `node_modules/node-linux-${cpu}`;
+
 interface Program {
   readonly component: Component;
   readonly modules: readonly Component[];
@@ -76,16 +95,13 @@ interface Program {
 /**
  * What a program says that it is built of.
  * @param version of the program where it is ours
- * @see `go help version`, and the package-url specification for `pkg:golang`
+ * @see `go version -m`, and the package-url specification for `pkg:golang`
  */
 async function readProgram(name: string, version: string): Promise<Program> {
-  const { stdout } = await run("go", ["version", "-m", `tools/bin/${name}`], { cwd: ROOT });
-  const [first = "", ...lines] = stdout.trim().split("\n");
-  const [, go = ""] = /: go(\S+)/.exec(first) ?? [];
+  const { go, lines } = await readBuildInfo(`${folder}/${name}`);
   const modules = [moduleOf("stdlib", `v${go}`)];
   let main = { "bom-ref": `${name}@${version}`, type: "application", name, version } as Component;
-  for (const line of lines) {
-    const [kind, path = "", at = ""] = line.trim().split("\t");
+  for (const [kind, path = "", at = ""] of lines) {
     // The hash is of Go's own kind, which CycloneDX does not know. A replacement follows the module that it replaces.
     if (kind === "mod" && /^v\d/.test(at)) main = { ...moduleOf(path, at), type: "application" };
     if (kind === "=>") modules.pop();
@@ -128,6 +144,5 @@ const whole = {
 };
 
 const text = `${JSON.stringify(whole, undefined, 2)}\n`;
-const [file] = process.argv.slice(2);
 if (file === undefined) process.stdout.write(text);
 else await writeFile(file, text);

@@ -206,6 +206,48 @@ suite("the image", () => {
     assert.equal(await container.ended, 0, container.output());
   });
 
+  test("says what is in it: every package and every module, and none that is not", async () => {
+    const path = "usr/local/share/sbom/notation-gatekeeper-provider.cdx.json";
+    const { components } = JSON.parse(await readFile(join(image.root, path), "utf8")) as {
+      readonly components: readonly { readonly name: string; readonly purl?: string }[];
+    };
+    const said = (kind: string) =>
+      components
+        .flatMap(({ purl }) => (purl?.startsWith(`pkg:${kind}/`) === true ? [purl] : []))
+        .toSorted();
+    const manifests = globSync("app/node_modules/**/package.json", { cwd: image.root });
+    const packages = await Promise.all(
+      manifests.map(
+        async (file) =>
+          JSON.parse(await readFile(join(image.root, file), "utf8")) as {
+            readonly name?: string;
+            readonly version?: string;
+          },
+      ),
+    );
+    // A package may have folders that say in a file of this name what kind of modules are in them.
+    const found = packages.flatMap(({ name, version }) =>
+      name === undefined || version === undefined
+        ? []
+        : [`pkg:npm/${name.replace("@", "%40")}@${version}`],
+    );
+    const { output } = await runIn(["/usr/local/bin/node", "--version"]);
+    const node = `pkg:npm/node-linux-${process.arch}@${output.trim().slice(1)}`;
+    assert.deepEqual(said("npm"), [...new Set([...found, node])].toSorted());
+
+    const programs = ["notation", "reaper", "signer-launcher"].map((name) =>
+      join(image.root, "usr/local/bin", name),
+    );
+    const { stdout } = await run("go", ["version", "-m", ...programs]);
+    const built = [
+      ...[...stdout.matchAll(/: go(\S+)$/gm)].map(([, go]) => `pkg:golang/stdlib@v${go}`),
+      ...[...stdout.matchAll(/^\t(?:dep|mod)\t(\S+)\t(v\S+)/gm)].map(
+        ([, path, at]) => `pkg:golang/${path}@${at}`,
+      ),
+    ];
+    assert.deepEqual(said("golang"), [...new Set(built)].toSorted());
+  });
+
   test("is started with the flags that docs/configuration.md gives reasons for", async () => {
     const page = await readFile(join(ROOT, "docs/configuration.md"), "utf8");
     const flags = image.entrypoint.filter((word) => word.startsWith("--"));

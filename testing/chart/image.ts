@@ -42,8 +42,9 @@ export async function buildImage(): Promise<Image> {
   const remove = async (): Promise<void> => await rm(directory, { recursive: true, force: true });
   try {
     await step("production", CPUS.get(process.arch) ?? "", at("production"));
-    await step("plugin", "", "", at("plugins"));
     const programs = join(ROOT, "tools/bin");
+    await step("sbom", CPUS.get(process.arch) ?? "", programs, at("production"));
+    await step("plugin", "", "", at("plugins"));
     await step(
       "root",
       at("production"),
