@@ -9,15 +9,30 @@ import {
   createHelm,
   find,
   HELMS,
+  type HelmName,
   NAMESPACE,
   parseDocuments,
   scenarios,
 } from "../testing/chart/helm.ts";
 import { buildImage, type Image } from "../testing/chart/image.ts";
-import { startPod, type PodSpec } from "../testing/chart/kubelet.ts";
+import { startPod, type PodSpec, type RunningPod } from "../testing/chart/kubelet.ts";
+import { startNode } from "../testing/chart/node.ts";
+import type { Ran } from "../testing/chart/run.ts";
 import { pod } from "./objects.ts";
-import { applyForeignCrds, PROVIDERS, providerOf, reach, releaseValues } from "./release.ts";
-import { assertAdmitted, assertRefused, open, useAll } from "./setting.ts";
+import {
+  ADDRESS,
+  applyForeignCrds,
+  type CertificatesMode,
+  HOSTS,
+  isTrusted,
+  issueCertificates,
+  OWN_SECRET,
+  PROVIDERS,
+  providerOf,
+  releaseValues,
+  trusted,
+} from "./release.ts";
+import { open, useAll } from "./setting.ts";
 
 const RELEASE = "notation";
 
@@ -28,7 +43,12 @@ suite("the chart", () => {
   /** Constraints of the scenarios, whose kind is there only once the chart has been installed. */
   const pending: KubernetesObject[] = [];
   before(async () => {
-    [cluster, image] = await useAll(resources, [startCluster(), buildImage()]);
+    // Where answers are kept, a request that cannot reach the provider is not seen to fail.
+    const gatekeeper = { responseCacheTtl: "0s" };
+    [cluster, image] = await useAll(resources, [
+      startCluster({ hosts: HOSTS, gatekeeper }),
+      buildImage(),
+    ]);
     // As Gatekeeper's own chart labels its namespace.
     await cluster.api.patch(
       { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } },
@@ -115,63 +135,78 @@ suite("the chart", () => {
     assert.match(text ?? "", /violates PodSecurity "restricted/);
   });
 
-  for (const name of HELMS) {
-    test(`${name}: installed, asked by Gatekeeper, upgraded, rolled back, and gone without a trace`, async (t) => {
-      await using helm = await createHelm(name, { kubeconfig: cluster.kubeconfig });
-      const before = await inventory(cluster);
-      const values = await helm.values({
-        ...(await releaseValues(cluster)),
-        policy: { constraint: { enforcementAction: "deny" } },
-      });
-      const release = async (...args: readonly string[]): Promise<string> => {
-        const { code, stdout, stderr } = await helm.helm(...args, `--namespace=${NAMESPACE}`);
-        assert.equal(code, 0, stderr);
-        return stdout;
-      };
+  /** A release that runs, without a constraint yet: the first of the two installations that docs/install.md asks for. */
+  async function install(name: HelmName, mode: CertificatesMode): Promise<Release> {
+    const parts = new AsyncDisposableStack();
+    const helm = parts.use(await createHelm(name, { kubeconfig: cluster.kubeconfig }));
+    const before = await inventory(cluster);
+    const values = {
+      ...(await releaseValues(cluster, mode)),
+      policy: { constraint: { enforcementAction: "deny" } },
+    };
+    const tryTo = async (command: string, ...args: readonly string[]): Promise<Ran> =>
+      await helm.helm(command, RELEASE, ...args, `--namespace=${NAMESPACE}`);
+    const release = async (command: string, ...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await tryTo(command, ...args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const withValues = async (more: object = {}) =>
+      [CHART, `--values=${await helm.values({ ...values, ...more })}`] as const;
 
-      const notes = await release("install", RELEASE, CHART, `--values=${values}`);
-      t.after(async () => await helm.helm("uninstall", RELEASE, `--namespace=${NAMESPACE}`));
-      assert.match(notes, /No constraint yet, so nothing is looked at/);
-      await cluster.established(KIND);
+    const notes = await release("install", ...(await withValues()));
+    parts.defer(async () => void (await tryTo("uninstall")));
+    assert.match(notes, /No constraint yet, so nothing is looked at/);
+    assert.match(notes, NOTES[mode]);
+    await cluster.established(KIND);
+    if (mode === "certManager") {
+      await issueCertificates(cluster);
+      // The Provider objects wait for the authority.
+      await release("upgrade", ...(await withValues()));
+    }
+    const deployment = await read(cluster, "apps/v1", "Deployment");
+    const { template } = deployment["spec"] as { readonly template: { readonly spec: PodSpec } };
+    const { spec } = template;
+    const place = { api: cluster.api, namespace: NAMESPACE, image };
+    const running = parts.use(await startPod({ ...place, spec, address: ADDRESS }));
+    await running.ready();
+    if (mode === "selfManaged") await cluster.wait("the CA", async () => await isTrusted(cluster));
+    for (const provider of PROVIDERS) await cluster.active(provider);
+    return {
+      release,
+      tryTo,
+      running,
+      async upgrade(more) {
+        const said = await release("upgrade", ...(await withValues(more)));
+        await cluster.enforced(KIND, "signed-images");
+        return said;
+      },
+      async uninstall() {
+        await release("uninstall");
+        assert.equal(await running.stop(), 0, running.container.output());
+        await cluster.wait("everything of the release to be gone", async () => {
+          const left = [...(await inventory(cluster))].filter((row) => !before.has(row));
+          return left.length === 0 ? true : undefined;
+        });
+      },
+      [Symbol.asyncDispose]: async () => await parts.disposeAsync(),
+    };
+  }
 
-      const deployment = await read(cluster, "apps/v1", "Deployment");
-      const { template } = deployment["spec"] as { readonly template: { readonly spec: PodSpec } };
-      await using running = await startPod({
-        api: cluster.api,
-        namespace: NAMESPACE,
-        image,
-        spec: template.spec,
-      });
-      await running.ready();
-      assert.ok(await running.probe("livenessProbe"));
-      await reach(cluster, template.spec);
-
+  for (const [name, mode] of [
+    ["helm", "certManager"],
+    ["helm3", "existingSecret"],
+  ] as const) {
+    test(`${name}, ${mode}: installed, asked by Gatekeeper, upgraded, rolled back, and gone without a trace`, async () => {
+      await using installed = await install(name, mode);
       // Now that the kind is known, the same values bring the constraint.
-      const upgraded = await release("upgrade", RELEASE, CHART, `--values=${values}`);
-      assert.match(upgraded, /Constraint signed-images, enforcementAction deny/);
-      await reach(cluster, template.spec);
-      await cluster.enforced(KIND, "signed-images");
+      assert.match(await installed.upgrade(), /Constraint signed-images, enforcementAction deny/);
       for (const object of pending) assert.equal(await refusal(renamed(object)), undefined);
-
-      const namespace = await open(cluster);
-      const { signed, unsigned } = cluster.samples;
-      assertAdmitted(await cluster.api.create(pod({ namespace, image: signed })));
-      const refused = await cluster.api.create(pod({ namespace, image: unsigned }));
-      assertRefused(refused, unsigned, "UNSIGNED");
-
-      // What `helm test` would start, run here as the kubelet would: nobody runs Pods in this cluster.
-      const manifest = await release("get", "hooks", RELEASE);
-      const verify = find(parseDocuments(manifest), "Pod");
-      await using probe = await startPod({
-        api: cluster.api,
-        namespace: NAMESPACE,
-        image,
-        spec: verify["spec"] as PodSpec,
-      });
-      assert.equal(await probe.container.ended, 0, probe.container.output());
-      assert.match(probe.container.output(), /ok: \S+unsigned:v1 has to be rejected/);
-
-      await release("rollback", RELEASE, "1");
+      assert.ok(await installed.running.probe("livenessProbe"));
+      const asking = await startAsking(cluster);
+      await asking.answers(1);
+      assert.deepEqual(await asking.stop(), []);
+      await installed.release("rollback", "1");
       await cluster.wait("the constraint to be gone with its revision", async () => {
         const left = await cluster.api.list({
           apiVersion: "constraints.gatekeeper.sh/v1beta1",
@@ -179,16 +214,142 @@ suite("the chart", () => {
         });
         return left.length === 0 ? true : undefined;
       });
+      await installed.uninstall();
+    });
+  }
 
-      await release("uninstall", RELEASE);
-      assert.equal(await running.stop(), 0, running.container.output());
-      await cluster.wait("everything of the release to be gone", async () => {
-        const left = [...(await inventory(cluster))].filter((row) => !before.has(row));
-        return left.length === 0 ? true : undefined;
+  for (const name of HELMS) {
+    test(`F-30 ${name}: with certificates of its own, no upgrade and no rollback takes the CA away or has a Pod judged wrongly`, async () => {
+      await using installed = await install(name, "selfManaged");
+      await installed.upgrade();
+      const asking = await startAsking(cluster);
+      const [first] = await trusted(cluster);
+
+      // Labels change every object that the chart has.
+      await installed.upgrade({ commonLabels: { team: "platform" } });
+      await asking.answers(2);
+      await installed.release("rollback", "2");
+      await asking.answers(2);
+      assert.deepEqual(await trusted(cluster), [first]);
+      assert.ok(await isTrusted(cluster));
+
+      // Another CA, and back to a revision of the time before it.
+      await cluster.api.remove(OWN_SECRET);
+      await cluster.wait("another CA to sign", async () => {
+        const [now] = await trusted(cluster);
+        return now !== first && (await isTrusted(cluster)) ? true : undefined;
       });
+      const [second] = await trusted(cluster);
+      const { stdout: events } = await cluster.kubectl(...EVENTS.split(" "));
+      assert.match(events, /CertificateAuthorityReplaced/);
+      await installed.release("rollback", "3");
+      await asking.answers(2);
+      await installed.upgrade();
+      await asking.answers(2);
+      assert.equal((await trusted(cluster))[0], second);
+      assert.deepEqual(await asking.stop(), []);
+
+      await installed.uninstall();
+    });
+
+    test(`${name}: rolled back to the first revision, which knew no CA yet, the CA stays or is back at once`, async () => {
+      await using installed = await install(name, "selfManaged");
+      await installed.upgrade();
+      const before = await trusted(cluster);
+      const { code, stderr } = await installed.tryTo("rollback", "1");
+      assert.deepEqual(await trusted(cluster), before);
+      if (name === "helm") {
+        // What is applied on the server may not take a field from its owner.
+        assert.notEqual(code, 0);
+        assert.match(stderr, /conflict with "notation-provider": \.spec\.caBundle/);
+        await installed.release("rollback", "1", "--force-conflicts");
+        await cluster.wait("the CA", async () => await isTrusted(cluster));
+        assert.deepEqual(await trusted(cluster), before);
+      } else assert.equal(code, 0, stderr);
+      await installed.uninstall();
+    });
+
+    test(`${name} test: says of a signed and an unsigned image what they are, and fails when one is not`, async () => {
+      await using installed = await install(name, "selfManaged");
+      await using node = startNode({ api: cluster.api, namespace: NAMESPACE, image });
+      const { signed, unsigned } = cluster.samples;
+      await installed.upgrade({ test: { signedImage: unsigned, unsignedImage: signed } });
+      const failed = await installed.tryTo("test", "--timeout=60s");
+      assert.notEqual(failed.code, 0, failed.stdout);
+      assert.match(node.outputs[0] ?? "", /NOT OK: \S+unsigned:v1 has to be verified/);
+      assert.match(node.outputs[0] ?? "", /NOT OK: \S+\/signed:v1 has to be rejected/);
+
+      await installed.upgrade();
+      assert.match(await installed.release("test", "--timeout=60s"), /Phase:\s+Succeeded/);
+      assert.match(node.outputs[1] ?? "", /^ok: \S+unsigned:v1 has to be rejected$/m);
+      // A Pod that succeeded is removed, and with it the one that failed before.
+      await installed.uninstall();
     });
   }
 });
+
+interface Release extends AsyncDisposable {
+  /** Runs Helm on the release. @returns what it printed. @throws Error when it failed */
+  release(command: string, ...args: readonly string[]): Promise<string>;
+  tryTo(command: string, ...args: readonly string[]): Promise<Ran>;
+  /** With other values over its own; until Gatekeeper enforces the constraint. @returns the notes */
+  upgrade(values?: object): Promise<string>;
+  /** Ends the Pod, and waits until nothing is left of it all. */
+  uninstall(): Promise<void>;
+  readonly running: RunningPod;
+}
+
+/** Creates Pods of a signed and of an unsigned image again and again. */
+interface Asking {
+  /** Waits until so many more of each were answered. */
+  answers(count: number): Promise<void>;
+  /** @returns answers that were wrong */
+  stop(): Promise<readonly string[]>;
+}
+
+async function startAsking(cluster: Cluster): Promise<Asking> {
+  const namespace = await open(cluster);
+  const { signed, unsigned } = cluster.samples;
+  const wrong: string[] = [];
+  const end = new AbortController();
+  let answered = 0;
+  const ask = async (): Promise<void> => {
+    const admitted = await cluster.api.create(pod({ namespace, image: signed }), { dryRun: true });
+    if (admitted.status !== 201) wrong.push(`signed: ${admitted.body.message}`);
+    const { status, body } = await cluster.api.create(pod({ namespace, image: unsigned }), {
+      dryRun: true,
+    });
+    const isRefused = status === 403 && body.message?.includes(`${unsigned}: UNSIGNED: `);
+    if (isRefused !== true) wrong.push(`unsigned: ${status} ${body.message}`);
+    answered += 1;
+  };
+  const work = async (): Promise<void> => {
+    while (!end.signal.aborted) await ask();
+  };
+  const ended = work();
+  ended.catch(() => undefined);
+  return {
+    async answers(count) {
+      const goal = answered + count;
+      await cluster.wait(`${count} answers`, () => (answered >= goal ? true : undefined));
+    },
+    async stop() {
+      end.abort();
+      await ended;
+      return wrong;
+    },
+  };
+}
+
+/** As the notes and the runbooks have it. */
+const EVENTS = `--namespace ${NAMESPACE} get events --field-selector reportingComponent=notation-gatekeeper-provider`;
+
+/** What the notes of a release say of its certificates. */
+const NOTES: Readonly<Record<CertificatesMode, RegExp>> = {
+  selfManaged: /makes itself, in Secret notation-provider-certificates: the CA for 8760h/,
+  certManager: /cert-manager makes its certificate and renews it, in Secret notation-provider-tls/,
+  existingSecret: /is yours to renew, in Secret serving/,
+};
 
 /** A Pod of the chart under the account that is in every namespace: a dry run makes no other. */
 function withDefaultAccount(object: KubernetesObject): KubernetesObject {
@@ -241,6 +402,8 @@ async function inventory(cluster: Cluster): Promise<ReadonlySet<string>> {
   const ours = new Set([
     "Secret/gatekeeper-webhook-server-cert",
     "Secret/serving",
+    // And what cert-manager leaves behind.
+    "Secret/notation-provider-tls",
     "ConfigMap/registry-ca",
   ]);
   return new Set(rows.filter((row) => !ours.has(row)));

@@ -1,5 +1,5 @@
 // The commands of the pages that lead to the first refused Pod, run as they stand on a real control plane. What a cluster
-// of machines would do of itself, this does after each command: run the provider's Pod, lead to it, issue its certificate.
+// of machines would do of itself is done here: to run the provider's Pod, and that of `helm test`.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,19 +8,13 @@ import { after, before, suite, test } from "node:test";
 import { NAMESPACE } from "../testing/chart/helm.ts";
 import { buildImage, type Image } from "../testing/chart/image.ts";
 import { startPod, type PodSpec, type RunningPod } from "../testing/chart/kubelet.ts";
-import { run } from "../testing/chart/run.ts";
+import { startNode } from "../testing/chart/node.ts";
+import { run, type Ran } from "../testing/chart/run.ts";
 import { startCluster, type Cluster } from "../testing/cluster/cluster.ts";
 import { KIND, podConstraint, TEMPLATE } from "../testing/cluster/policy.ts";
 import { ROOT } from "../testing/provider/start.ts";
 import { commandsOf, type Command } from "./page.ts";
-import {
-  applyForeignCrds,
-  issueCertificates,
-  PROVIDERS,
-  providerOf,
-  reach,
-  releaseValues,
-} from "./release.ts";
+import { ADDRESS, HOSTS, isTrusted, PROVIDERS, providerOf, releaseValues } from "./release.ts";
 import { useAll } from "./setting.ts";
 
 /** What is not run here, each with its reason. Every line has to be of use. */
@@ -28,14 +22,6 @@ const ELSEWHERE: readonly { readonly line: RegExp; readonly why: string }[] = [
   {
     line: /^docker buildx build /,
     why: "there is no container engine; testing/chart/image.integration.test.ts takes the steps of the Dockerfile",
-  },
-  {
-    line: /^helm test /,
-    why: "it waits for a Pod, and nothing runs Pods by itself here; e2e/chart.e2e.test.ts runs that Pod",
-  },
-  {
-    line: /^kubectl .* exec deployment\/notation-provider -- .* doctor /,
-    why: "nobody can enter a Pod here, its node being a name alone; provider/doctor/doctor.integration.test.ts runs the command",
   },
   {
     line: /^make (?:demo|test)$/,
@@ -57,8 +43,8 @@ suite("the documentation", () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "docs-"));
     resources.defer(async () => await rm(directory, { recursive: true, force: true }));
-    [cluster, image] = await useAll(resources, [startCluster(), buildImage()]);
-    await applyForeignCrds(cluster);
+    [cluster, image] = await useAll(resources, [startCluster({ hosts: HOSTS }), buildImage()]);
+    resources.use(startNode({ api: cluster.api, namespace: NAMESPACE, image }));
     for (const name of ["helm", "constraints", "templates"]) {
       await symlink(join(ROOT, name), join(directory, name));
     }
@@ -67,7 +53,6 @@ suite("the documentation", () => {
 
   /** What a cluster does of itself when something was installed. */
   async function settle(): Promise<void> {
-    await issueCertificates(cluster);
     const deployment = await cluster.api.read({
       apiVersion: "apps/v1",
       kind: "Deployment",
@@ -76,18 +61,37 @@ suite("the documentation", () => {
     if (deployment === undefined) return;
     const { template } = deployment["spec"] as { readonly template: { readonly spec: PodSpec } };
     if (pod === undefined) {
-      pod = resources.use(
-        await startPod({ api: cluster.api, namespace: NAMESPACE, image, spec: template.spec }),
-      );
+      const place = { api: cluster.api, namespace: NAMESPACE, image };
+      pod = resources.use(await startPod({ ...place, spec: template.spec, address: ADDRESS }));
       await pod.ready();
+      await cluster.wait("the CA in the Provider", async () => await isTrusted(cluster));
     }
-    // They come the second time, when the authority is known.
-    if ((await cluster.api.read(providerOf(PROVIDERS[0]))) === undefined) return;
-    await reach(cluster, template.spec);
+    for (const name of PROVIDERS) await cluster.active(name);
     const constraint = { apiVersion: "constraints.gatekeeper.sh/v1beta1", kind: KIND };
     for (const { metadata } of await cluster.api.list(constraint).catch(() => [])) {
       await cluster.enforced(KIND, metadata.name);
     }
+  }
+
+  /** What follows `kubectl exec` and the name of the provider's Deployment. */
+  const ENTERED = /^kubectl (?:--namespace \S+ )?exec deployment\/notation-provider -- (.+)$/;
+
+  /** Runs a line as a shell does. Into a Pod the API server leads through its node, which here is a name alone. */
+  async function runLine(line: string): Promise<Ran> {
+    const [, entered] = ENTERED.exec(line) ?? [];
+    if (entered !== undefined && pod !== undefined) {
+      return await pod.container.run(entered.split(" "));
+    }
+    const script = `k() { kubectl --namespace default "$@"; }\n${here(line)}`;
+    return await run("bash", ["--norc", "-euc", script], {
+      directory,
+      environment: {
+        PATH: `${join(ROOT, "tools/bin")}:${process.env["PATH"]}`,
+        HOME: directory,
+        KUBECONFIG: cluster.kubeconfig,
+        REGISTRY: cluster.registry.host,
+      },
+    });
   }
 
   /** An image of the page as the one of this cluster that it stands for. */
@@ -102,16 +106,7 @@ suite("the documentation", () => {
 
   /** Runs a command as somebody would who has the page before them. */
   async function follow({ line, output }: Command): Promise<void> {
-    const script = `k() { kubectl --namespace default "$@"; }\n${here(line)}`;
-    const { code, stdout, stderr } = await run("bash", ["--norc", "-euc", script], {
-      directory,
-      environment: {
-        PATH: `${join(ROOT, "tools/bin")}:${process.env["PATH"]}`,
-        HOME: directory,
-        KUBECONFIG: cluster.kubeconfig,
-        REGISTRY: cluster.registry.host,
-      },
-    });
+    const { code, stdout, stderr } = await runLine(line);
     const said = `${stdout}${stderr}`.replaceAll(/\s+/g, " ");
     const isToFail = output.some((own) => own.startsWith("Error"));
     assert.equal(code === 0, !isToFail, `${line}: ${said}`);
@@ -153,7 +148,7 @@ suite("the documentation", () => {
   test("docs/install.md: from a cluster with Gatekeeper to a refused Pod, and back", async () => {
     // The harness has Provider objects of its own, by the names of the chart's.
     for (const name of PROVIDERS) await cluster.api.remove(providerOf(name));
-    const values = await releaseValues(cluster, { mode: "certManager" });
+    const values = await releaseValues(cluster);
     await writeFile(join(directory, "values.yaml"), JSON.stringify(values));
     assert.ok((await followPage("docs/install.md")) > 6);
   });

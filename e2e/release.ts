@@ -1,14 +1,24 @@
 // What a release of the chart needs in a cluster of processes: values for it, and what machines and operators would do.
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KubernetesObject } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
 import { freePorts } from "../testing/ports.ts";
+import { certificatesOf } from "../provider/lib/pem.ts";
 import { readForeignCrds } from "../testing/chart/crds.ts";
 import { NAMESPACE } from "../testing/chart/helm.ts";
-import type { PodSpec } from "../testing/chart/kubelet.ts";
 import { createProviderAuthority, issueServing } from "../testing/gatekeeper/certificates.ts";
+
+/** Where the one Pod of a release is here. Its port is the chart's, so the address is one that nobody else has. */
+export const ADDRESS = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
+
+/** For `startCluster`: leads the name in the chart's Provider objects, its Service's, to that Pod. */
+export const HOSTS = { [`notation-provider.${NAMESPACE}`]: ADDRESS };
+
+/** How a release gets its certificates: the values of the chart's `certificates.mode`. */
+export type CertificatesMode = "selfManaged" | "certManager" | "existingSecret";
 
 /** Names of the Provider objects, the chart's and those that the harness has of its own. */
 export const PROVIDERS = ["notation", "notation-digest"] as const;
@@ -55,9 +65,9 @@ async function issueInto(cluster: Cluster, name: string): Promise<void> {
 /** Applies what somebody has to make before the release. @returns values of a release that trusts the samples' signer */
 export async function releaseValues(
   cluster: Cluster,
-  { mode = "existingSecret" }: { readonly mode?: "existingSecret" | "certManager" } = {},
+  mode: CertificatesMode = "selfManaged",
 ): Promise<object> {
-  const { https, admin } = await freePorts("https", "admin");
+  const { admin } = await freePorts("admin");
   const registryCa = await readFile(join(cluster.directory, "registry-ca.crt"), "utf8");
   if (mode === "existingSecret") await issueInto(cluster, "serving");
   await cluster.apply(
@@ -81,8 +91,8 @@ export async function releaseValues(
   return {
     // The authority is read from the Secret.
     certificates: mode === "existingSecret" ? { mode, existingSecret: "serving" } : { mode },
-    listenOn: "127.0.0.1",
-    ports: { https, admin },
+    listenOn: ADDRESS,
+    ports: { admin },
     config: {
       registries: [
         {
@@ -114,44 +124,26 @@ export async function releaseValues(
   };
 }
 
-interface ManagedFields {
-  readonly manager: string;
-  readonly operation: string;
+/** What the provider keeps its own certificates in. */
+export const OWN_SECRET = {
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name: "notation-provider-certificates", namespace: NAMESPACE },
+};
+
+/** PEM of the CAs that Gatekeeper trusts, the one in force first. */
+export async function trusted(cluster: Cluster): Promise<readonly string[]> {
+  const provider = await cluster.api.read(providerOf(PROVIDERS[0]));
+  const { caBundle } = { caBundle: "", ...(provider?.["spec"] as object) };
+  return certificatesOf(Buffer.from(caBundle, "base64").toString()).map(String);
 }
 
-/**
- * Leads the chart's Provider objects to where its Pod answers: there is no Service network here. All else stays the
- * chart's. It is done in Helm's name, which takes back no field that somebody else has set.
- */
-export async function reach(cluster: Cluster, spec: PodSpec): Promise<void> {
-  const port = spec.containers[0]?.ports?.find(({ name }) => name === "https")?.containerPort;
-  for (const name of PROVIDERS) {
-    const provider = await cluster.api.read(providerOf(name));
-    assert.ok(provider, name);
-    const { labels, annotations, managedFields } = provider.metadata as unknown as {
-      readonly labels: object;
-      readonly annotations: object;
-      readonly managedFields: readonly ManagedFields[];
-    };
-    const written = provider["spec"] as { readonly url: string };
-    const own = {
-      ...providerOf(name),
-      metadata: { name, labels, annotations },
-      spec: { ...written, url: `https://127.0.0.1:${port}${new URL(written.url).pathname}` },
-    };
-    const applied = managedFields.find(({ operation }) => operation === "Apply")?.manager;
-    if (applied === undefined) await cluster.api.patch(own, { spec: own.spec });
-    else {
-      const root = "/apis/externaldata.gatekeeper.sh/v1beta1/providers";
-      const answer = await cluster.api.send(`${root}/${name}?fieldManager=${applied}&force=true`, {
-        method: "PATCH",
-        body: own,
-        contentType: "application/apply-patch+yaml",
-      });
-      assert.equal(answer.status, 200, JSON.stringify(answer.body));
-    }
-    await cluster.active(name);
-  }
+/** Whether the CA of the provider's Secret is the first that every Provider trusts. */
+export async function isTrusted(cluster: Cluster): Promise<true | undefined> {
+  const secret = await cluster.api.read(OWN_SECRET);
+  const data = (secret?.["data"] ?? {}) as Readonly<Record<string, string>>;
+  const own = Buffer.from(data["ca.crt"] ?? "", "base64").toString();
+  return (await trusted(cluster))[0] === own ? true : undefined;
 }
 
 /** Makes what cert-manager would be asked for by its Certificate objects, and says so in their status. */

@@ -170,11 +170,12 @@ const secretsOf = (namespace: string): string => `/api/v1/namespaces/${namespace
 const one = (collection: string, name: string): string =>
   `${collection}?fieldSelector=metadata.name%3D${name}`;
 
+/** Without labels: it was Helm's, which adds its own again, and finds no conflict then. */
 const newSecret = (name: string, data: ReturnType<typeof writeState>) => ({
   apiVersion: "v1",
   kind: "Secret",
   type: "Opaque",
-  metadata: { name, labels: { "app.kubernetes.io/managed-by": FIELD_MANAGER } },
+  metadata: { name },
   data: Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null)),
 });
 

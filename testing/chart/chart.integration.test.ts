@@ -433,7 +433,14 @@ suite("the chart", () => {
       const placeholder = new X509Certificate(Buffer.from(caBundle, "base64"));
       assert.ok(placeholder.validToDate.getTime() < Date.now());
     }
-    assert.ok(!objects.some(({ kind }) => kind === "Certificate" || kind === "Secret"));
+    assert.ok(!objects.some(({ kind }) => kind === "Certificate"));
+  });
+
+  test("the Secret of the provider's own certificates is the chart's, and what is in it is not", async () => {
+    const objects = parseDocuments(await helm.render([await helm.values(OWN)]));
+    const { metadata, ...rest } = find(objects, "Secret");
+    assert.equal(metadata.name, "notation-provider-certificates");
+    assert.deepEqual(rest, { apiVersion: "v1", kind: "Secret", type: "Opaque" });
   });
 
   test("with the provider's own certificates it may be in another namespace than Gatekeeper", async () => {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "./run.ts";
+import { run, type Ran } from "./run.ts";
 
 /** A folder of this machine in a container. */
 export interface BindMount {
@@ -32,6 +32,8 @@ export interface Container extends AsyncDisposable {
   output(): string;
   /** Exit code, 128 and the number of the signal that ended it. */
   readonly ended: Promise<number>;
+  /** Runs another program in it, with its user, its files and its environment, as `kubectl exec` does. */
+  run(command: readonly string[]): Promise<Ran>;
   /** To process 1. Nothing when it has ended. */
   signal(name: NodeJS.Signals): void;
 }
@@ -41,6 +43,9 @@ const IMAGE_USER = 65_532;
 
 /** Namespaces in which the caller, whoever it is, may mount. Its number there is 0, and stands for its own outside. */
 const NAMESPACES = ["--user", "--map-root-user", "--mount", "--pid", "--ipc", "--fork"] as const;
+
+/** The namespaces of a process, with its root, and without more rights than it has. */
+const ENTER = "--user --mount --pid --ipc --root --wd --preserve-credentials".split(" ");
 
 /** What a container engine would have to be allowed too; Linux says only that it does not. */
 const REMEDY =
@@ -119,6 +124,12 @@ export function startContainer(options: ContainerOptions): Container {
   return {
     output: () => Buffer.concat(chunks).toString(),
     ended,
+    run: async (command) => {
+      const first = isOver() ? undefined : firstProcess(child.pid ?? 0);
+      if (first === undefined) throw new Error("the container has ended");
+      const enter = ["nsenter", ...ENTER, `--target=${first}`, "--"];
+      return await run("setpriv", ["--no-new-privs", ...enter, ...command], { environment });
+    },
     signal,
     [Symbol.asyncDispose]: async () => {
       process.off("exit", kill);

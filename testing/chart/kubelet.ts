@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { Api } from "../cluster/api.ts";
+import { expectSuccess, type Api } from "../cluster/api.ts";
 import { startContainer, type BindMount, type Container } from "./container.ts";
 import type { Image } from "./image.ts";
 
@@ -12,6 +12,7 @@ export interface PodSpec {
   readonly volumes?: readonly Volume[];
   readonly securityContext?: { readonly runAsUser?: number; readonly fsGroup?: number };
   readonly terminationGracePeriodSeconds?: number;
+  readonly serviceAccountName?: string;
   readonly [member: string]: unknown;
 }
 
@@ -40,14 +41,25 @@ interface Item {
   readonly path: string;
 }
 
+interface ConfigMapSource {
+  readonly name: string;
+  readonly items?: readonly Item[];
+}
+
+interface Projection {
+  readonly serviceAccountToken?: { readonly path: string; readonly expirationSeconds?: number };
+  readonly configMap?: ConfigMapSource;
+}
+
 interface Volume {
   readonly name: string;
-  readonly configMap?: { readonly name: string; readonly items?: readonly Item[] };
+  readonly configMap?: ConfigMapSource;
   readonly secret?: {
     readonly secretName: string;
     readonly items?: readonly Item[];
     readonly defaultMode?: number;
   };
+  readonly projected?: { readonly sources: readonly Projection[]; readonly defaultMode?: number };
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
 }
 
@@ -62,6 +74,8 @@ export interface PodOptions {
   readonly namespace: string;
   readonly image: Image;
   readonly spec: PodSpec;
+  /** Of the Pod, where its probes go. Default 127.0.0.1; the container listens where its arguments say. */
+  readonly address?: string;
 }
 
 /** A Pod that runs as a container of this machine, on this machine's network. */
@@ -78,15 +92,19 @@ export interface RunningPod extends AsyncDisposable {
 /** Of a kubelet: mode of files of a volume that says none. */
 const DEFAULT_MODE = 0o644;
 
-/** What a kubelet puts into every container's environment. */
-const KUBERNETES = { KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "443" };
+/** What a kubelet puts into every container's environment. There is no Service network here, so it is the API server itself. */
+function kubernetesOf(api: Api): Readonly<Record<string, string>> {
+  const { hostname, port } = new URL(api.url);
+  return { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+}
 
 /**
  * Starts the one container of a Pod as a kubelet would: its volumes from the API, its user, its command over that of the
  * image, its environment and nothing else. Resources are not bounded and networks not separated.
  * @throws Error when the spec has what this does not know, or names what is not there
  */
-export async function startPod({ api, namespace, image, spec }: PodOptions): Promise<RunningPod> {
+export async function startPod(options: PodOptions): Promise<RunningPod> {
+  const { api, image, spec, address = "127.0.0.1" } = options;
   const [container, ...others] = spec.containers;
   if (container === undefined || others.length > 0) throw new Error("a Pod of one container");
   if (container.securityContext?.readOnlyRootFilesystem !== true) {
@@ -108,9 +126,9 @@ export async function startPod({ api, namespace, image, spec }: PodOptions): Pro
     }
     if (readOnly !== true) throw new Error(`volume ${name} can be written`);
     const source = join(directory, name);
-    await writeVolume(source, await filesOf(api, namespace, volume), {
+    await writeVolume(source, await filesOf(volume, options), {
       hasGroup,
-      mode: volume.secret?.defaultMode ?? DEFAULT_MODE,
+      mode: (volume.secret ?? volume.projected)?.defaultMode ?? DEFAULT_MODE,
     });
     mounts.push({ source, target: mountPath });
   }
@@ -122,7 +140,7 @@ export async function startPod({ api, namespace, image, spec }: PodOptions): Pro
   const running = startContainer({
     root: image.root,
     command: [...command, ...args],
-    environment: { ...KUBERNETES, ...environment },
+    environment: { ...kubernetesOf(api), ...environment },
     user,
     mounts,
     memory,
@@ -134,7 +152,7 @@ export async function startPod({ api, namespace, image, spec }: PodOptions): Pro
     const port =
       container.ports?.find(({ name }) => name === httpGet.port)?.containerPort ?? httpGet.port;
     try {
-      return (await fetch(`http://127.0.0.1:${port}${httpGet.path}`)).ok;
+      return (await fetch(`http://${address}:${port}${httpGet.path}`)).ok;
     } catch {
       return false;
     }
@@ -184,30 +202,66 @@ function bytesOf({ medium, sizeLimit = "" }: NonNullable<Volume["emptyDir"]>): n
   return Number(amount) * 1024 ** (unit === "Gi" ? 3 : 2);
 }
 
+type Files = ReadonlyMap<string, Buffer>;
+type Place = Pick<PodOptions, "api" | "namespace" | "spec">;
+
 /** The files of a volume, path and content. */
 async function filesOf(
-  api: Api,
-  namespace: string,
-  { name, configMap, secret }: Volume,
-): Promise<ReadonlyMap<string, Buffer>> {
-  const source = configMap ?? (secret && { name: secret.secretName, items: secret.items });
-  if (source === undefined) throw new Error(`volume ${name} is of a kind that is not known here`);
-  const kind = configMap === undefined ? "Secret" : "ConfigMap";
-  const object = await api.read({
-    apiVersion: "v1",
-    kind,
-    metadata: { name: source.name, namespace },
+  { name, configMap, secret, projected }: Volume,
+  place: Place,
+): Promise<Files> {
+  if (configMap !== undefined) return await keysOf("ConfigMap", configMap, place);
+  if (secret !== undefined) {
+    return await keysOf("Secret", { ...secret, name: secret.secretName }, place);
+  }
+  const parts = projected?.sources.map(async (source) => {
+    const { serviceAccountToken: token } = source;
+    if (token !== undefined) return await tokenOf(token, place);
+    if (source.configMap !== undefined) return await keysOf("ConfigMap", source.configMap, place);
+    throw new Error(`volume ${name} has a source that is not known here`);
   });
-  if (object === undefined) throw new Error(`no ${kind} ${source.name}`);
+  if (parts === undefined) throw new Error(`volume ${name} is of a kind that is not known here`);
+  const files = await Promise.all(parts);
+  return new Map(files.flatMap((each) => each.entries().toArray()));
+}
+
+async function keysOf(
+  kind: "ConfigMap" | "Secret",
+  { name, items }: ConfigMapSource,
+  { api, namespace }: Place,
+): Promise<Files> {
+  const object = await api.read({ apiVersion: "v1", kind, metadata: { name, namespace } });
+  if (object === undefined) throw new Error(`no ${kind} ${name}`);
   const data = (object["data"] ?? {}) as Readonly<Record<string, string>>;
-  const items = source.items ?? Object.keys(data).map((key) => ({ key, path: key }));
+  const wanted = items ?? Object.keys(data).map((key) => ({ key, path: key }));
   return new Map(
-    items.map(({ key, path }) => {
+    wanted.map(({ key, path }) => {
       const text = data[key];
-      if (text === undefined) throw new Error(`${kind} ${source.name} has no key ${key}`);
+      if (text === undefined) throw new Error(`${kind} ${name} has no key ${key}`);
       return [path, Buffer.from(text, kind === "Secret" ? "base64" : "utf8")];
     }),
   );
+}
+
+/** A token of the Pod's account, as a kubelet asks for it. Here it is not bound to the Pod, and not replaced before it ends. */
+async function tokenOf(
+  { path, expirationSeconds }: NonNullable<Projection["serviceAccountToken"]>,
+  { api, namespace, spec }: Place,
+): Promise<Files> {
+  const account = spec.serviceAccountName ?? "default";
+  const { body } = expectSuccess(
+    await api.send(`/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`, {
+      method: "POST",
+      body: {
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: { expirationSeconds },
+      },
+    }),
+    `a token of ${account}`,
+  );
+  const { token } = body["status"] as { readonly token: string };
+  return new Map([[path, Buffer.from(token)]]);
 }
 
 /**
@@ -217,7 +271,7 @@ async function filesOf(
  */
 async function writeVolume(
   folder: string,
-  files: ReadonlyMap<string, Buffer>,
+  files: Files,
   { hasGroup, mode }: { readonly hasGroup: boolean; readonly mode: number },
 ): Promise<void> {
   const own = hasGroup ? (mode & 0o070) << 3 : (mode & 0o007) << 6;

@@ -46,6 +46,8 @@ export type ObjectReference = Pick<KubernetesObject, "apiVersion" | "kind"> & {
  * is said to throws.
  */
 export interface Api extends Disposable {
+  /** `https://127.0.0.1:6443` */
+  readonly url: string;
   /** Sends to a path such as `/readyz?verbose`. Rejects when the API server cannot be reached. */
   send(path: string, options?: SendOptions): Promise<ApiAnswer>;
   create(object: KubernetesObject, options?: { readonly dryRun?: boolean }): Promise<ApiAnswer>;
@@ -144,6 +146,7 @@ export function createApi({ url, ca, token }: ApiOptions): Api {
   };
 
   return {
+    url,
     send,
     async create(object, { dryRun = false } = {}) {
       const collection = await collectionOf(object, object.metadata.namespace ?? "default");

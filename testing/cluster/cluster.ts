@@ -35,6 +35,8 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** Merged over the provider's configuration, section by section. */
   readonly provider?: ProviderSettings["overrides"];
+  /** Addresses by name that Gatekeeper is to know, as from a cluster's DNS. This needs user namespaces. */
+  readonly hosts?: Readonly<Record<string, string>>;
   /** Told of each step. */
   readonly progress?: (line: string) => void;
 }
@@ -122,6 +124,7 @@ async function compose(lifetime: Lifetime, options: ClusterOptions): Promise<Clu
     settings: options.gatekeeper ?? {},
     authority,
     clientCa: supply.clientCa,
+    ...(options.hosts !== undefined && { hosts: options.hosts }),
   });
   parts.use(gatekeeper);
   const status = statusOf({ api, wait, pods: gatekeeper.pods });

@@ -32,6 +32,8 @@ export interface GatekeeperProcessesOptions {
   readonly ports: Readonly<Record<"webhook" | "webhookHealth" | "auditHealth", number>>;
   /** Directory of `tls.crt` and `tls.key`. */
   readonly certificates: string;
+  /** A file in the place of /etc/hosts. */
+  readonly hosts?: string;
 }
 
 /** The webhook process and the audit process, one generation after the other. */
@@ -45,7 +47,7 @@ export interface GatekeeperProcesses {
 export function createGatekeeperProcesses(
   options: GatekeeperProcessesOptions,
 ): GatekeeperProcesses {
-  const { directory, plane, processes, wait, ports, certificates } = options;
+  const { directory, plane, processes, wait, ports, certificates, hosts } = options;
   const { api, kubeconfig } = plane;
   let generation = 0;
   let pods: readonly string[] = [];
@@ -63,13 +65,12 @@ export function createGatekeeperProcesses(
     const start = (name: string, args: readonly string[]): Process =>
       processes.start({
         name,
-        binary: binary("gatekeeper"),
-        args: [
+        ...within(hosts, binary("gatekeeper"), [
           `--kubeconfig=${kubeconfig}`,
           `--cert-dir=${certificates}`,
           ...flags(settings),
           ...args,
-        ],
+        ]),
         environment: { POD_NAME: name, POD_NAMESPACE: GATEKEEPER },
         graceMs: 5_000,
       });
@@ -100,6 +101,19 @@ export function createGatekeeperProcesses(
     pods: () => pods,
     pids: () => ({ webhook: running[0]?.pid ?? 0, audit: running[1]?.pid ?? 0 }),
   };
+}
+
+const WITH_HOSTS = 'mount --bind "$1" /etc/hosts; shift; exec "$@"';
+
+/** A program with a hosts file of its own, which whoever may have user namespaces can give it. It is the process that is started. */
+function within(
+  hosts: string | undefined,
+  program: string,
+  args: readonly string[],
+): { readonly binary: string; readonly args: readonly string[] } {
+  if (hosts === undefined) return { binary: program, args };
+  const shell = ["sh", "-euc", WITH_HOSTS, "sh", hosts, program, ...args];
+  return { binary: "unshare", args: ["--user", "--map-root-user", "--mount", ...shell] };
 }
 
 /** Flags of both processes that do not differ between them. */

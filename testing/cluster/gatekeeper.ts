@@ -1,5 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { connect } from "node:tls";
 import {
   createGatekeeperAuthority,
@@ -38,6 +40,8 @@ export interface GatekeeperOptions {
   readonly authority: Authority;
   /** Where the provider finds the authority of its callers, as `ca.crt`. */
   readonly clientCa: Mount;
+  /** Addresses that it finds names at, by name: what a cluster's DNS would tell it. */
+  readonly hosts?: Readonly<Record<string, string>>;
 }
 
 /** Gatekeeper as the chart runs it, but once each: a webhook process and an audit process. */
@@ -76,6 +80,7 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
   let pair = await issue(authority);
   const certificates = await createMount(secret(authority, pair));
   const ports = await freePorts("webhook", "webhookHealth", "auditHealth");
+  const hosts = options.hosts && (await writeHosts(directory, options.hosts));
   const url = `https://127.0.0.1:${ports.webhook}`;
   const both = createGatekeeperProcesses({
     directory,
@@ -84,6 +89,7 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
     wait,
     ports,
     certificates: certificates.directory,
+    ...(hosts !== undefined && { hosts }),
   });
   const run = async () => await both.run(settings);
   const configure = async (ca = authority.ca): Promise<void> => {
@@ -135,6 +141,18 @@ export async function startGatekeeper(options: GatekeeperOptions): Promise<Gatek
     },
     [Symbol.asyncDispose]: async () => await certificates[Symbol.asyncDispose](),
   };
+}
+
+/** @returns the path of a hosts file */
+async function writeHosts(
+  directory: string,
+  hosts: Readonly<Record<string, string>>,
+): Promise<string> {
+  const path = join(directory, "hosts");
+  const lines = Object.entries({ localhost: "127.0.0.1", ...hosts });
+  await mkdir(directory, { recursive: true });
+  await writeFile(path, lines.map(([name, address]) => `${address} ${name}\n`).join(""));
+  return path;
 }
 
 /** Creates the CustomResourceDefinitions, the namespace and the service account. */

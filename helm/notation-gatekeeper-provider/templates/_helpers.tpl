@@ -53,15 +53,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/*
 PEM of the authority for the Provider objects, or nothing: what was given; else ca.crt of the Secret; else what a Provider object of this
-release has already, so that a Secret which is gone for a moment takes no Provider away. With selfManaged the provider writes it: what is there
-stays as it is, and where nothing is yet, Gatekeeper wants some certificate, so it gets one that has ended and whose key nobody has.
-Called with the root.
+release has already, so that a Secret which is gone for a moment takes no Provider away. With selfManaged the provider writes it; but Gatekeeper
+takes no Provider without a certificate, so it is made with one that has ended and whose key nobody has. That one never changes: Helm 3 writes what
+is another than in the revision before, and so writes it once. Called with the root.
 */}}
 {{- define "notation-provider.caBundle" -}}
 {{- if .Values.certificates.caBundle -}}
 {{- .Values.certificates.caBundle -}}
 {{- else if eq .Values.certificates.mode "selfManaged" -}}
-{{- include "notation-provider.knownBundle" . | default (.Files.Get "files/placeholder-ca.crt") -}}
+{{- .Files.Get "files/placeholder-ca.crt" -}}
 {{- else -}}
 {{- $secret := lookup "v1" "Secret" .Release.Namespace (include "notation-provider.tlsSecret" .) -}}
 {{- $fromSecret := dig "data" "ca.crt" "" $secret -}}
@@ -70,6 +70,26 @@ Called with the root.
 {{- else -}}
 {{- include "notation-provider.knownBundle" . -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Whether a Provider object is rendered without its bundle: `true` or nothing. What Helm 4 applies on the server it applies each time, and whatever
+somebody else owns by then is a conflict; so what the provider has taken over is left out. What Helm does not apply has to stay as it is: left out, it
+would be deleted. Called with (dict "root" $ "name" "notation").
+*/}}
+{{- define "notation-provider.leavesBundle" -}}
+{{- $isApplied := false -}}
+{{- $isTakenOver := false -}}
+{{- range dig "metadata" "managedFields" list (lookup "externaldata.gatekeeper.sh/v1beta1" "Provider" "" .name) -}}
+{{- if eq .operation "Apply" -}}
+{{- $fields := dig "f:spec" dict .fieldsV1 -}}
+{{- $isApplied = or $isApplied (hasKey $fields "f:url") -}}
+{{- $isTakenOver = or $isTakenOver (and (hasKey $fields "f:caBundle") (eq .manager "notation-provider")) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $isApplied $isTakenOver (eq .root.Values.certificates.mode "selfManaged") -}}
+true
 {{- end -}}
 {{- end -}}
 
