@@ -23,6 +23,7 @@ export async function carryOut(
     begins: now - lives.backdateMs,
     ends: now + lifeMs,
   });
+  const formerOf = (certificate: string) => ({ certificate, until: now + lives.overlapMs });
   const newAuthority = async () => await issueAuthority(from(lives.authorityMs));
   const servingOf = async (authority: State["authority"], all = names) =>
     await issueServing(authority, all, from(lives.servingMs));
@@ -30,7 +31,10 @@ export async function carryOut(
   switch (write.kind) {
     case "begin": {
       const authority = await newAuthority();
-      return { authority, serving: await servingOf(authority) };
+      const state: State = { authority, serving: await servingOf(authority) };
+      return write.trusted.length === 0
+        ? state
+        : { ...state, former: formerOf(write.trusted.join("")) };
     }
     case "restore":
       return write.state;
@@ -44,7 +48,7 @@ export async function carryOut(
       return { ...write.state, next: await newAuthority() };
     case "promote": {
       const { state, next: authority } = write;
-      const former = { certificate: state.authority.certificate, until: now + lives.overlapMs };
+      const former = formerOf(state.authority.certificate);
       return { authority, serving: await servingOf(authority), former };
     }
     case "retire": {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { test } from "node:test";
-import { createGatekeeperAuthority } from "../../testing/gatekeeper/certificates.ts";
+import {
+  createGatekeeperAuthority,
+  createProviderAuthority,
+} from "../../testing/gatekeeper/certificates.ts";
 import {
   CLIENT_CA,
   encode,
@@ -55,6 +58,27 @@ test("replicas that start at once make one CA", BOUND, async () => {
   assert.equal(new Set(texts.map(({ certificate }) => certificate)).size, 1);
   assert.deepEqual(changes(world), ["begin"]);
 });
+
+test(
+  "certificates of another's making are trusted until the replicas that show them are gone",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    const others = await createProviderAuthority();
+    world.api.put(PROVIDER, { spec: { url: "https://x", caBundle: encode(others.ca) } });
+    const bundles: string[] = [];
+    const certificates = await world.start({
+      limits: { overlapMs: 50 },
+      observe(event) {
+        if (event.kind === "applied") bundles.push(world.bundle());
+      },
+    });
+    await certificates.ready(soon());
+    await until(() => bundles.length === 2);
+    const own = world.secret("ca.crt") ?? "";
+    assert.deepEqual(bundles, [`${own}${others.ca}`, own]);
+  },
+);
 
 test("a Provider that was edited by hand is repaired", BOUND, async () => {
   await using world = await startWorld();

@@ -182,14 +182,14 @@ const newSecret = (name: string, data: ReturnType<typeof writeState>) => ({
 function readProvider(answer: ApiAnswer): ProviderObject {
   const { metadata, spec, status } = expectBody(answer, Provider, "provider_read");
   const reports = status?.byPod ?? [];
-  const ends = certificatesOf(Buffer.from(spec.caBundle, "base64").toString("latin1")).map(
-    ({ validToDate }) => validToDate.getTime(),
-  );
+  const bundle = certificatesOf(Buffer.from(spec.caBundle, "base64").toString("latin1"));
   return {
     name: metadata.name,
     version: metadata.resourceVersion,
     bundle: spec.caBundle,
-    bundleEnds: Math.max(0, ...ends),
+    authorities: bundle
+      .filter(({ ca }) => ca)
+      .map((each) => ({ certificate: each.toString(), ends: Date.parse(each.validTo) })),
     isIngested:
       reports.length > 0 &&
       reports.every(

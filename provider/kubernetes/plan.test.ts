@@ -37,14 +37,17 @@ const providerOf = (members: Partial<ProviderObject> = {}): ProviderObject => ({
   name: "notation",
   version: "1",
   bundle: "",
-  bundleEnds: 0,
+  authorities: [],
   isIngested: true,
   ...members,
 });
 
+const YOUNG = { certificate: "certificate of somebody\n", ends: NOW + DAY };
+const ENDED = { certificate: "certificate of the past\n", ends: NOW - 1 };
+
 const found = (state: State) => ({ kind: "state" as const, state, version: "7" });
 const trusting = (state: State, members: Partial<ProviderObject> = {}) =>
-  providerOf({ bundle: bundleOf(state), bundleEnds: NOW + DAY, ...members });
+  providerOf({ bundle: bundleOf(state), authorities: [YOUNG], ...members });
 
 const steady = stateOf();
 const announced = stateOf({ authority: aging, next });
@@ -67,7 +70,7 @@ const cases: readonly Case[] = [
     name: "a bundle of none but ended certificates is as good as none",
     observed: {
       secret: { kind: "absent", forMs: 0 },
-      providers: [providerOf({ bundle: "old", bundleEnds: NOW - 1 })],
+      providers: [providerOf({ bundle: "old", authorities: [ENDED] })],
     },
     write: "begin",
   },
@@ -261,6 +264,15 @@ for (const { name, observed, write, repair = [] } of cases) {
     assert.ok(planned.write !== undefined || planned.againAt > NOW);
   });
 }
+
+test("who begins leaves those trusted whom Providers trust, each once, but nobody who has ended", () => {
+  const providers = ["a", "b"].map((name) => providerOf({ name, authorities: [YOUNG, ENDED] }));
+  const observed = { remembered: undefined, trustedForMs: 0, providers };
+  const secret = { kind: "absent", forMs: settings.deferenceMs } as const;
+  const { write } = plan({ ...observed, secret }, NOW, settings);
+  assert.ok(write?.kind === "begin");
+  assert.deepEqual(write.trusted, [YOUNG.certificate]);
+});
 
 test("a bundle names two CAs at the most, the one in force first", () => {
   const texts = [stateOf({ next }), stateOf({ former })].map((state) =>

@@ -7,8 +7,8 @@ export interface ProviderObject {
   readonly version: string;
   /** `spec.caBundle` as it stands there. */
   readonly bundle: string;
-  /** When the last certificate of the bundle ends, milliseconds since the epoch; 0 when there is none. */
-  readonly bundleEnds: number;
+  /** The CAs of the bundle, each PEM as {@link State} has it, and its end in milliseconds since the epoch. */
+  readonly authorities: readonly { readonly certificate: string; readonly ends: number }[];
   /** Whether every process of Gatekeeper that reports goes by the object as it is now. */
   readonly isIngested: boolean;
 }
@@ -48,8 +48,15 @@ export interface PlanSettings {
 
 /** A change of the Secret, each conditional on the version that it was planned for. */
 export type Write =
-  /** A CA and a serving certificate of its own, beside nothing. */
-  | { readonly kind: "begin"; readonly version: string | undefined }
+  /**
+   * A CA and a serving certificate of its own, beside nothing. Who is trusted already stays so for a while: replicas that are
+   * being replaced by these may still show certificates that somebody else made.
+   */
+  | {
+      readonly kind: "begin";
+      readonly version: string | undefined;
+      readonly trusted: readonly string[];
+    }
   /** What is remembered, over what was broken. */
   | { readonly kind: "restore"; readonly state: State; readonly version: string }
   /** What is remembered and a CA that follows it: to delete the Secret is how one asks for another CA. */
@@ -121,10 +128,11 @@ export function plan(observed: Observed, now: number, settings: PlanSettings): P
       : { ...none, write: { kind: "restore", state: remembered, version } };
   }
   const left = settings.deferenceMs - secret.forMs;
-  const isSomebodyTrusted = providers.some(({ bundleEnds }) => bundleEnds > now);
-  return isSomebodyTrusted && left > 0
+  const valid = providers.flatMap((each) => each.authorities.filter(({ ends }) => ends > now));
+  const trusted = [...new Set(valid.map(({ certificate }) => certificate))];
+  return trusted.length > 0 && left > 0
     ? { ...none, againAt: now + left }
-    : { ...none, write: { kind: "begin", version } };
+    : { ...none, write: { kind: "begin", version, trusted } };
 }
 
 /** Whether Gatekeeper goes by the bundle of this state, as every Provider has it. */
@@ -144,7 +152,7 @@ function writeOf(
     return { kind: "promote", state, next, version };
   }
   // With an end in the past there is nothing left to preserve.
-  if (authority.ends <= now) return { kind: "begin", version };
+  if (authority.ends <= now) return { kind: "begin", version, trusted: [] };
   const missing = settings.names.filter((name) => !serving.names.includes(name));
   // While replicas of two configurations run side by side, each name of either stays.
   const names = missing.length === 0 ? settings.names : [...serving.names, ...missing];

@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { certificatesOf } from "../lib/pem.ts";
 
 /** A certificate and its key (PKCS #8), PEM. Times are milliseconds since the epoch. */
 export interface Pair {
@@ -21,7 +22,7 @@ export interface State {
   readonly serving: ServingPair;
   /** The CA that takes over once Gatekeeper trusts it. */
   readonly next?: Pair;
-  /** The CA before, which Gatekeeper goes on trusting until every replica has left it. */
+  /** The CA before, or several, which Gatekeeper goes on trusting until every replica has left it. */
   readonly former?: { readonly certificate: string; readonly until: number };
 }
 
@@ -144,17 +145,11 @@ function readAuthority(
 }
 
 function readFormer(data: Readonly<Record<string, string>>): State["former"] {
-  const certificate = decode(data[FORMER] ?? "");
+  const authorities = certificatesOf(decode(data[FORMER] ?? "")).filter(({ ca }) => ca);
   const until = Date.parse(decode(data[FORMER_UNTIL] ?? ""));
-  try {
-    const parsed = new X509Certificate(certificate);
-    return parsed.ca && !Number.isNaN(until)
-      ? { certificate: parsed.toString(), until }
-      : undefined;
-  } catch {
-    // Only the grace of a CA that is leaving is lost.
-    return undefined;
-  }
+  // Only the grace of a CA that is leaving is lost.
+  if (authorities.length === 0 || Number.isNaN(until)) return undefined;
+  return { certificate: authorities.map(String).join(""), until };
 }
 
 /** `DNS:a`, or `IP Address:127.0.0.1`; a quotation mark begins what is something else. */
