@@ -143,19 +143,6 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    alert: "NotationProviderAwsDenies",
-    fires: { [aws("signer", "revocation", "expired")]: rate(0.1) },
-    after: 1,
-    labels: { service: "signer", operation: "revocation", outcome: "expired" },
-    summary:
-      "AWS refuses what the provider asks of signer (revocation, expired): somebody has to grant a permission.",
-    quiet: [
-      { [aws("signer", "revocation", "ok")]: rate(9) },
-      // Not every registry is asked for it.
-      { [aws("ecr", "signingStatus", "denied")]: rate(9) },
-    ],
-  },
-  {
     alert: "NotationProviderNotationFails",
     fires: {
       'notation_provider_notation_judgements_total{$J,outcome="NOTATION_FAILED"}': rate(0.1),
@@ -187,7 +174,11 @@ const CASES: readonly Case[] = [
     after: 1,
     labels: { service: "ecr", operation: "token", region: "eu-west-1" },
     summary: "AWS denies token of ecr eu-west-1; what needs it is refused.",
-    quiet: [{ [aws("ecr", "token", "throttled")]: rate(9) }],
+    quiet: [
+      { [aws("ecr", "token", "throttled")]: rate(9) },
+      // A permission that need not be granted.
+      { [aws("ecr", "signingStatus", "denied")]: rate(9) },
+    ],
   },
   {
     alert: "NotationProviderCredentialsFail",
