@@ -11,7 +11,7 @@ import { createSignerClients, type SignerClients } from "./signer/client.ts";
 import { layOutPlugin } from "./signer/install.ts";
 import { pluginEnvironmentOf } from "./signer/plugin-environment.ts";
 import { SIGNER_PLUGIN } from "./signer/plugin.ts";
-import { createSignerPlugin, type SignerPlugin } from "./signer/socket.ts";
+import { createSignerPlugin, type SignerPlugin } from "./signer/inquiry.ts";
 import { createRevocationWatch, type RevocationWatch } from "./signer/watch.ts";
 
 /** Questions to AWS Signer at once in a region, and those that may wait. */

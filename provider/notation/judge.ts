@@ -6,7 +6,7 @@ import { errorCode } from "../lib/error-code.ts";
 import { createSlots, type SlotOptions } from "../lib/slots.ts";
 import { FORM_OVERRIDE, type Action, type Form } from "../trust/trust.ts";
 import { SIGNER_PLUGIN } from "../signer/plugin.ts";
-import type { Inquiry, SignerPlugin } from "../signer/socket.ts";
+import type { Inquiry, SignerPlugin } from "../signer/inquiry.ts";
 import type { FailureReason, RejectReason } from "../verdict/reasons.ts";
 import { isRefusal, oneLine, rejected, undecided, type Undecided } from "../verdict/verdict.ts";
 import { commandOf, type CommandOptions } from "./command.ts";

@@ -42,7 +42,7 @@ import { createAsk } from "./ask.ts";
 import { createSignerClients } from "./client.ts";
 import { layOutPlugin } from "./install.ts";
 import { SIGNER_PLUGIN } from "./plugin.ts";
-import { createSignerPlugin, type SignerPlugin, type Trusting } from "./socket.ts";
+import { createSignerPlugin, type SignerPlugin, type Trusting } from "./inquiry.ts";
 
 const LAUNCHER = new URL("../../tools/bin/signer-launcher", import.meta.url).pathname;
 const STANDALONE = new URL("standalone.ts", import.meta.url).href;

@@ -15,7 +15,7 @@ import type { Answered, SignerAnswer } from "./answer.ts";
 import type { Ask } from "./ask.ts";
 import { MAX_REQUEST_BYTES, METADATA, REVOCATION_CHECK, TRUSTED_IDENTITY } from "./plugin.ts";
 import { questionOfEnvelope, type SignerQuestion } from "./question.ts";
-import { createSignerPlugin, type SignerPluginOptions, type Trusting } from "./socket.ts";
+import { createSignerPlugin, type SignerPluginOptions, type Trusting } from "./inquiry.ts";
 
 const LAUNCHER = new URL("../../tools/bin/signer-launcher", import.meta.url).pathname;
 const SOCKET = "NOTATION_PROVIDER_PLUGIN_SOCKET";

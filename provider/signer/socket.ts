@@ -3,65 +3,31 @@ import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join, resolve } from "node:path";
-import type { Envelope } from "../evidence/evidence.ts";
 import type { Schedule } from "../lib/deadline.ts";
-import type { Answered } from "./answer.ts";
-import type { Ask } from "./ask.ts";
-import { isTrusted, wordsOf, type Words } from "./decide.ts";
 import { MAX_REQUEST_BYTES, type PluginOutput } from "./plugin.ts";
-import { questionOfEnvelope, type SignerQuestion } from "./question.ts";
-import { verifySignature } from "./verify-signature.ts";
 
 /** Environment of one run of Notation, which hands it to the launcher: where to ask, and as which run. */
 const SOCKET_VARIABLE = "NOTATION_PROVIDER_PLUGIN_SOCKET";
 const RUN_VARIABLE = "NOTATION_PROVIDER_PLUGIN_RUN";
 
-/** What a statement of the trust policy says that matters before Notation has spoken. */
-export interface Trusting {
-  readonly trustedIdentities: readonly string[];
-  /** Whether the statement checks revocation at all, at the level asked for. */
-  readonly isRevocationChecked: boolean;
-}
-
-export interface SignerPluginOptions {
+export interface LauncherSocketOptions {
   /** Exists; the socket's own directory is made in it, mode 0700. */
   readonly directory: string;
-  readonly ask: Ask;
-  /** Runs that may wait for Signer at once; fewer than there are places for runs. */
-  readonly maxWaitingRuns: number;
   /** Milliseconds that a launcher may take to say what it wants. */
   readonly readMs: number;
   readonly schedule: Schedule;
 }
 
-/** The built-in plugin: answers the launchers of the runs that are under way, and nobody else. */
-export interface SignerPlugin extends AsyncDisposable {
-  /** Prepares the judgement of an envelope that names the plugin. Dispose of it when there is a judgement. */
-  begin(envelope: Pick<Envelope, "mediaType" | "bytes">, trusting: Trusting): Inquiry;
+/** Where the launchers of the runs that are under way ask, and nobody else. */
+export interface LauncherSocket extends AsyncDisposable {
+  /**
+   * Opens it to one run of Notation, which may ask once. Dispose of it when the run has ended.
+   * @param answer what the plugin says to a request of Notation
+   */
+  open(answer: Answer): PluginRun;
 }
 
-/**
- * What AWS Signer says of one envelope. It is asked at once if the profile that the envelope names is a trusted one, so
- * that the network and the start of Notation overlap; of any other only when Notation has found the chain to be trusted.
- */
-export interface Inquiry extends Disposable {
-  /** Undefined for an envelope that AWS Signer did not make. */
-  readonly question: SignerQuestion | undefined;
-  /**
-   * Whether Notation may be started now: Signer has answered, or is not asked before Notation is, or is quick and few
-   * runs wait for it already. To be asked when there is a place for a run, so that a Signer that takes its time holds
-   * few of them, however suddenly it begins to. Whoever is told so counts as waiting until there is an answer.
-   */
-  mayStart(): boolean;
-  /** Resolves when Notation may be started in any case. Never rejects. */
-  readonly settled: Promise<void>;
-  /** What Signer said so far; undefined when it was not asked, or did not answer yet. */
-  readonly answered: Answered | undefined;
-  /** The same in words that name what was revoked or what AWS said; undefined when nothing is wrong. */
-  readonly words: Words | undefined;
-  /** Opens the plugin to one run of Notation, which may ask once. Dispose of it when the run has ended. */
-  open(): PluginRun;
-}
+type Answer = (input: Uint8Array) => Promise<PluginOutput>;
 
 /** One run of Notation that may ask. */
 export interface PluginRun extends Disposable {
@@ -71,7 +37,7 @@ export interface PluginRun extends Disposable {
 
 interface Run {
   readonly secret: Buffer;
-  readonly answer: (input: Uint8Array) => Promise<PluginOutput>;
+  readonly answer: Answer;
   /** The connection that asks, from the first on. */
   socket?: Socket;
 }
@@ -91,9 +57,10 @@ const HEADER_BYTES = 2 * NAME_BYTES + 1 + 2 * SECRET_BYTES + " verify-signature\
  * Listens on a socket that only this user can reach.
  * @throws with a sentence when the directory's path is too long for a socket, or what the file system says
  */
-export async function createSignerPlugin(options: SignerPluginOptions): Promise<SignerPlugin> {
-  const { ask, readMs, schedule, maxWaitingRuns } = options;
-  const waiting = new Set<Promise<void>>();
+export async function createLauncherSocket(
+  options: LauncherSocketOptions,
+): Promise<LauncherSocket> {
+  const { readMs, schedule } = options;
   const directory = mkdtempSync(join(resolve(options.directory), "signer-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const path = join(directory, "s");
@@ -119,77 +86,10 @@ export async function createSignerPlugin(options: SignerPluginOptions): Promise<
   });
 
   return {
-    begin: (envelope, trusting) =>
-      createInquiry({ ask, path, runs, waiting, maxWaitingRuns }, envelope, trusting),
-    async [Symbol.asyncDispose]() {
-      runs.clear();
-      const closed = once(server, "close");
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-      remove();
-    },
-  };
-}
-
-interface Parts {
-  readonly ask: Ask;
-  /** What the runs that were started wait for. */
-  readonly waiting: Set<Promise<void>>;
-  readonly maxWaitingRuns: number;
-  readonly path: string;
-  readonly runs: Map<string, Run>;
-}
-
-function createInquiry(
-  { ask, path, runs, waiting, maxWaitingRuns }: Parts,
-  envelope: Pick<Envelope, "mediaType" | "bytes">,
-  { trustedIdentities, isRevocationChecked }: Trusting,
-): Inquiry {
-  const question = questionOfEnvelope(envelope);
-  const over = new AbortController();
-  let asking: Promise<Answered> | undefined;
-  let answered: Answered | undefined;
-
-  /** Both runs of one judgement share one answer, whatever became of the question meanwhile. */
-  function askOnce(about: SignerQuestion): Promise<Answered> {
-    asking ??= ask.ask(about, over.signal).then((value) => (answered = value));
-    return asking;
-  }
-
-  const isEarly =
-    question !== undefined &&
-    isRevocationChecked &&
-    isTrusted(question.profileVersionArn, trustedIdentities);
-  const settled = isEarly ? askOnce(question).then(ignore, ignore) : Promise.resolve();
-  return {
-    question,
-    mayStart() {
-      if (!isEarly || answered !== undefined || waiting.has(settled)) return true;
-      if (ask.isSlow(question.region) || waiting.size >= maxWaitingRuns) return false;
-      waiting.add(settled);
-      void settled.then(() => waiting.delete(settled));
-      return true;
-    },
-    settled,
-    get answered() {
-      return answered;
-    },
-    get words() {
-      if (question === undefined || answered === undefined) return undefined;
-      return wordsOf(question, answered.answer);
-    },
-    open() {
+    open(answer) {
       const name = randomBytes(NAME_BYTES).toString("hex");
       const secret = randomBytes(SECRET_BYTES);
-      runs.set(name, {
-        secret,
-        answer: (input) =>
-          verifySignature(input, {
-            accepts: ({ key }) => key === question?.key,
-            ask: async (about) => (await askOnce(about)).answer,
-          }),
-      });
+      runs.set(name, { secret, answer });
       return {
         environment: {
           [SOCKET_VARIABLE]: path,
@@ -201,11 +101,16 @@ function createInquiry(
         },
       };
     },
-    [Symbol.dispose]: () => over.abort(new Error("the judgement is over")),
+    async [Symbol.asyncDispose]() {
+      runs.clear();
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      remove();
+    },
   };
 }
-
-const ignore = (): void => undefined;
 
 async function listen(path: string): Promise<Server> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
