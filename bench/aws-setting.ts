@@ -7,7 +7,9 @@ import { startEcrRegistry, type EcrRegistry } from "../testing/aws/ecr-registry.
 import { createSigningAuthority, jobArn, profileArn } from "../testing/aws/envelopes.ts";
 import { createSigner } from "../testing/aws/signer.ts";
 import { createSts } from "../testing/aws/sts.ts";
-import { pass, startAws, variablesOf, type Aws, type AwsAnswer } from "../testing/aws/wire.ts";
+import { pass, type AwsAnswer } from "../testing/aws/answers.ts";
+import { variablesOf } from "../testing/aws/keys.ts";
+import { startAws, type Aws } from "../testing/aws/wire.ts";
 import {
   startProvider,
   type ProviderOptions,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layOutPlugin } from "../provider/signer/install.ts";
 import { startProxy } from "../testing/aws/proxy.ts";
-import { variablesOf } from "../testing/aws/wire.ts";
+import { variablesOf } from "../testing/aws/keys.ts";
 import { ROOT, type RunningProvider } from "../testing/provider/start.ts";
 import { pass, slow } from "../testing/registry/answers.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";

@@ -1,4 +1,4 @@
-import { internal, throttled, type AwsAnswer } from "../testing/aws/wire.ts";
+import { internal, throttled, type AwsAnswer } from "../testing/aws/answers.ts";
 import { reset, status, type Answer } from "../testing/registry/answers.ts";
 
 /** Every twentieth is a fault, one kind after the other. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { startEcrRegistry, WEST, type EcrRegistry } from "../testing/aws/ecr-registry.ts";
 import { LOOK_ALIKES } from "../testing/aws/look-alikes.ts";
-import { pass, throttled } from "../testing/aws/wire.ts";
+import { pass, throttled } from "../testing/aws/answers.ts";
 import { createWallClock, type WallClock } from "../testing/provider/wall-clock.ts";
 import { json } from "../testing/registry/answers.ts";
 import { startCanary } from "../testing/registry/canary.ts";

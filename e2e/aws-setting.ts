@@ -9,7 +9,8 @@ import {
 } from "../testing/aws/envelopes.ts";
 import { createEcrDouble, type EcrDouble } from "../testing/aws/ecr.ts";
 import { createSigner, type Signer } from "../testing/aws/signer.ts";
-import { startAws, variablesOf, type Aws } from "../testing/aws/wire.ts";
+import { variablesOf } from "../testing/aws/keys.ts";
+import { startAws, type Aws } from "../testing/aws/wire.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
 import type { ProviderSettings } from "../testing/cluster/provider.ts";
 import { writeTrust } from "../testing/signing/trust.ts";

@@ -1,7 +1,7 @@
 // AWS Signer cannot be asked: refused under strict, admitted with a warning where the level only logs, and over when it is over.
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { pass, throttled, internal } from "../testing/aws/wire.ts";
+import { pass, throttled, internal } from "../testing/aws/answers.ts";
 import { silent } from "../testing/registry/answers.ts";
 import { pod } from "./objects.ts";
 import { guardLevels, LEVELS, startAwsCluster, type AwsCluster } from "./aws-setting.ts";

@@ -15,7 +15,8 @@ import {
 } from "../testing/aws/envelopes.ts";
 import { startProxy } from "../testing/aws/proxy.ts";
 import { createSigner, type Signer } from "../testing/aws/signer.ts";
-import { startAws, variablesOf, type Aws } from "../testing/aws/wire.ts";
+import { variablesOf } from "../testing/aws/keys.ts";
+import { startAws, type Aws } from "../testing/aws/wire.ts";
 import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
 import { startOlareg, type Olareg } from "../testing/registry/olareg.ts";
 import { writeTrust } from "../testing/signing/trust.ts";

@@ -5,7 +5,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setUpAws } from "../testing/aws/setting.ts";
-import { variablesOf } from "../testing/aws/wire.ts";
+import { variablesOf } from "../testing/aws/keys.ts";
 import type { RunningProvider } from "../testing/provider/start.ts";
 import { createWallClock, type WallClock } from "../testing/provider/wall-clock.ts";
 import { status } from "../testing/registry/answers.ts";

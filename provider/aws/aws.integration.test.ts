@@ -2,7 +2,8 @@ import { WEST } from "../../testing/aws/ecr-registry.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createEcrDouble } from "../../testing/aws/ecr.ts";
-import { startAws, variablesOf } from "../../testing/aws/wire.ts";
+import { variablesOf } from "../../testing/aws/keys.ts";
+import { startAws } from "../../testing/aws/wire.ts";
 import { now, wallNow } from "../lib/clock.ts";
 import { createAws, endpointOf, type AwsEndpoint } from "./aws.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { startCanary } from "../../testing/registry/canary.ts";
 import { createGate, silent } from "../../testing/registry/answers.ts";
-import { body, internal, pass, throttled, unavailable } from "../../testing/aws/wire.ts";
+import { body, internal, pass, throttled, unavailable } from "../../testing/aws/answers.ts";
 import { WEST } from "../../testing/aws/ecr-registry.ts";
 import { createWorld, never, type World } from "../../testing/aws/world.ts";
 import { isFailure } from "./failure.ts";

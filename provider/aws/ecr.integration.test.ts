@@ -13,7 +13,7 @@ import {
   throttled,
   unavailable,
   type AwsAnswer,
-} from "../../testing/aws/wire.ts";
+} from "../../testing/aws/answers.ts";
 import { WEST } from "../../testing/aws/ecr-registry.ts";
 import { createWorld, never, type World } from "../../testing/aws/world.ts";
 import { isDigest } from "../image/digest.ts";

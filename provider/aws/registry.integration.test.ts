@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { startEcrRegistry, type EcrRegistry, WEST } from "../../testing/aws/ecr-registry.ts";
-import { denied } from "../../testing/aws/wire.ts";
+import { denied } from "../../testing/aws/answers.ts";
 import { createWorld, never, type World } from "../../testing/aws/world.ts";
 import { createTestClient, type TestClient } from "../../testing/registry/client.ts";
 import { startOlareg } from "../../testing/registry/olareg.ts";

@@ -12,15 +12,9 @@ import { startEcrRegistry, type EcrRegistry, WEST } from "../../testing/aws/ecr-
 import { profileArn, profileVersionArn, signerTrust } from "../../testing/aws/envelopes.ts";
 import { createSigner, type Signer } from "../../testing/aws/signer.ts";
 import { createSts, type Sts } from "../../testing/aws/sts.ts";
-import {
-  body,
-  error,
-  internal,
-  startAws,
-  throttled,
-  variablesOf,
-  type Aws,
-} from "../../testing/aws/wire.ts";
+import { body, error, internal, throttled } from "../../testing/aws/answers.ts";
+import { variablesOf } from "../../testing/aws/keys.ts";
+import { startAws, type Aws } from "../../testing/aws/wire.ts";
 import { createAuthorities, type Authorities } from "../../testing/gatekeeper/certificates.ts";
 import { createFakeNotation } from "../../testing/notation/fake-notation.ts";
 import { json, status } from "../../testing/registry/answers.ts";

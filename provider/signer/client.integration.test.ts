@@ -10,11 +10,10 @@ import {
   internal,
   output,
   pass,
-  startAws,
   throttled,
-  type AwsOptions,
-  type Keys,
-} from "../../testing/aws/wire.ts";
+} from "../../testing/aws/answers.ts";
+import type { Keys } from "../../testing/aws/keys.ts";
+import { startAws, type AwsOptions } from "../../testing/aws/wire.ts";
 import {
   createAuthorities,
   issueSelfSigned,

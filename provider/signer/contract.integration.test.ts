@@ -14,16 +14,9 @@ import {
 } from "../../testing/aws/envelopes.ts";
 import { startProxy } from "../../testing/aws/proxy.ts";
 import { createSigner, type Signer } from "../../testing/aws/signer.ts";
-import {
-  body,
-  denied,
-  error,
-  internal,
-  startAws,
-  throttled,
-  type Aws,
-  variablesOf,
-} from "../../testing/aws/wire.ts";
+import { body, denied, error, internal, throttled } from "../../testing/aws/answers.ts";
+import { variablesOf } from "../../testing/aws/keys.ts";
+import { startAws, type Aws } from "../../testing/aws/wire.ts";
 import { createSnapshot } from "../../testing/notation/trust-snapshot.ts";
 import { reset, silent } from "../../testing/registry/answers.ts";
 import { JWS } from "../../testing/signing/envelope.ts";

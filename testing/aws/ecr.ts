@@ -12,7 +12,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { json11 } from "./protocol.ts";
-import { refusal, type Call, type Issuer, type Service } from "./wire.ts";
+import type { Issuer } from "./keys.ts";
+import { refusal, type Call, type Service } from "./service.ts";
 
 const TARGET = "AmazonEC2ContainerRegistry_V20150921";
 const TWELVE_HOURS_MS = 12 * 3_600_000;

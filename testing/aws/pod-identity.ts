@@ -7,7 +7,7 @@
  *   aws.on("GetCredentials", internal(), pass());
  */
 import { restJson } from "./protocol.ts";
-import { refusal, type Service } from "./wire.ts";
+import { refusal, type Service } from "./service.ts";
 
 /** What can be changed while it runs. */
 export interface PodIdentityState {

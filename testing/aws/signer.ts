@@ -14,7 +14,7 @@
  */
 import { createHash } from "node:crypto";
 import { restJson } from "./protocol.ts";
-import { refusal, type Call, type Output, type Service } from "./wire.ts";
+import { refusal, type Call, type Output, type Service } from "./service.ts";
 
 const PLATFORM = "Notation-OCI-SHA384-ECDSA";
 

@@ -8,7 +8,8 @@
  *   aws.on("AssumeRole", throttled(), pass());
  */
 import { query } from "./protocol.ts";
-import { refusal, type Call, type Issuer, type Output, type Service } from "./wire.ts";
+import type { Issuer } from "./keys.ts";
+import { refusal, type Call, type Output, type Service } from "./service.ts";
 
 /** What can be changed while it runs. */
 export interface StsState {

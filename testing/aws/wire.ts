@@ -13,14 +13,12 @@
  * and with a date near the server's; otherwise it gets AWS's own error. `aws.url` takes any region and notes it in
  * `requests`; `await aws.regionalUrl("eu-west-1")` refuses every other.
  *
- * `on` has answers for the first, second, … request of an operation; the last one goes on for ever. Besides those below, all of
+ * `on` has answers for the first, second, … request of an operation; the last one goes on for ever. Besides those of `answers.ts`, all of
  * `testing/registry/answers.ts` that need no upstream can be used: `silent()`, `reset()`, `stall()`, `slow(ms, …)`, `after(gate.opened, …)`.
  */
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   createServer as createHttpServer,
-  type IncomingHttpHeaders,
   type IncomingMessage,
   type Server,
   type ServerResponse,
@@ -29,77 +27,11 @@ import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { createArrivals } from "../arrivals.ts";
-import type { Asked, AwsError, CommonError, Protocol, Written } from "./protocol.ts";
-import { amzDate, isSignedBy, parseAmzDate, parseScope, type Scope } from "./sigv4.ts";
-
-/** A request that was let in, or refused. */
-export interface Call extends Asked {
-  /** `ecr` */
-  readonly service: string;
-  /** What it was signed for, whether or not it was signed well; empty when it was not signed. */
-  readonly region: string;
-  /** ARN of who signed; undefined when it was not signed or not well. */
-  readonly principal: string | undefined;
-  /** Account of who signed; empty when it was not signed. */
-  readonly account: string;
-  /** Access key that it was signed with. */
-  readonly accessKeyId: string | undefined;
-  readonly headers: IncomingHttpHeaders;
-  /** Milliseconds since the epoch, on the server's clock. */
-  readonly at: number;
-}
-
-/** What an operation answers: an output, or a refusal made by {@link refusal}. */
-export type Output = Readonly<Record<string, unknown>> | Refused;
-
-/** One operation of a service. */
-export interface Operation {
-  /** Whether it comes without a signature, as a web identity does. */
-  readonly isUnsigned?: boolean;
-  /** Resource of IAM in the words of a denial. Default `*`. */
-  readonly resource?: (call: Call) => string;
-  readonly answer: (call: Call, aws: Issuer) => Output | Promise<Output>;
-}
-
-/** One service. Its name is that of its scope and of its actions, `ecr`. */
-export interface Service {
-  readonly name: string;
-  readonly protocol: Protocol;
-  readonly operations: ReadonlyMap<string, Operation>;
-}
-
-/** Keys as clients have them. */
-export interface Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** Only of temporary ones. */
-  readonly sessionToken?: string;
-  readonly expiration?: Date;
-}
-
-/** The variables by which a process gets long-lived keys. */
-export const variablesOf = ({ accessKeyId, secretAccessKey }: Keys) => ({
-  AWS_ACCESS_KEY_ID: accessKeyId,
-  AWS_SECRET_ACCESS_KEY: secretAccessKey,
-});
-
-export interface IssueOptions {
-  /** Default `111122223333`. */
-  readonly account?: string;
-  /** Role that is assumed. Default `provider`. */
-  readonly role?: string;
-  /** Name of the session. Default `session`. */
-  readonly session?: string;
-  /** Milliseconds until they expire. Default an hour. */
-  readonly lifeMs?: number;
-}
-
-/** Makes temporary credentials. */
-export interface Issuer {
-  issue(options?: IssueOptions): Required<Keys>;
-  /** Milliseconds since the epoch. */
-  now(): number;
-}
+import type { AwsAnswer } from "./answers.ts";
+import { createKeyring, type Keyring } from "./keys.ts";
+import type { Asked, AwsError } from "./protocol.ts";
+import { denial, Refused, send, type Call, type Operation, type Service } from "./service.ts";
+import { parseScope } from "./sigv4.ts";
 
 export interface AwsOptions {
   readonly services: readonly Service[];
@@ -113,32 +45,13 @@ export interface AwsOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-/** What may answer a request in place of the operation. */
-export type AwsAnswer = (exchange: AwsExchange) => void | Promise<void>;
-
-interface AwsExchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly upstream: undefined;
-  readonly call: Call;
-  readonly service: Service;
-  /** Sends an error in the service's own way. */
-  readonly refuse: (error: AwsError) => void;
-  /** Does what the operation does. */
-  readonly pass: () => Promise<void>;
-}
-
-export interface Aws extends Issuer, AsyncDisposable {
+export interface Aws extends Omit<Keyring, "authenticate">, AsyncDisposable {
   /** `http://127.0.0.1:5000`: the endpoint of every service in every region. */
   readonly url: string;
   /** It as the configuration names it under `aws.endpoints`: for each service of it that the configuration knows. */
   readonly endpoints: readonly { readonly service: string; readonly url: string }[];
   /** An endpoint of every service that takes requests for this region alone. */
   regionalUrl(region: string): Promise<string>;
-  /** Keys of a user that do not expire: `arn:aws:iam::111122223333:user/provider`. */
-  readonly credentials: Keys;
-  /** Ends keys before their time. */
-  expire(accessKeyId: string): void;
   /** @param operation `GetAuthorizationToken` */
   on(operation: string, ...answers: readonly [AwsAnswer, ...AwsAnswer[]]): void;
   /** Nobody may do it any more. @param action `ecr:GetAuthorizationToken` */
@@ -160,92 +73,13 @@ export interface Aws extends Issuer, AsyncDisposable {
   reset(): void;
 }
 
-/** An answer that is an error. @see refusal */
-class Refused {
-  readonly error: AwsError;
-  constructor(error: AwsError) {
-    this.error = error;
-  }
-}
-
-/** What an operation answers when it refuses. */
-export const refusal = (status: number, code: string, message: string): Refused =>
-  new Refused({ status, code, message });
-
-/** Does what the operation does. */
-export const pass =
-  (): AwsAnswer =>
-  ({ pass: proceed }) =>
-    proceed();
-
-/** Refuses. @param code `ValidationException` */
-export const error =
-  (status: number, code: string, message: string): AwsAnswer =>
-  ({ refuse }) =>
-    refuse({ status, code, message });
-
-/** `ThrottlingException` of ECR, `TooManyRequestsException` of Signer, `Throttling` of STS. */
-export const throttled = (): AwsAnswer => common("throttled", "Rate exceeded");
-
-/** What a service says when it failed: status 500. */
-export const internal = (): AwsAnswer =>
-  common("internal", "The service encountered an internal error.");
-
-/** Status 503. */
-export const unavailable = (): AwsAnswer =>
-  common("unavailable", "The service is temporarily unavailable.");
-
-/** `AccessDeniedException` with AWS's words. */
-export const denied =
-  (): AwsAnswer =>
-  ({ call, service, refuse }) =>
-    refuse(denial(call, service));
-
-/** `ExpiredTokenException`. */
-export const expired = (): AwsAnswer => common("expired", EXPIRED);
-
-/** An output in place of the operation's own; status 200 unless given. */
-export const output =
-  (value: Readonly<Record<string, unknown>>): AwsAnswer =>
-  ({ response, call, service }) =>
-    send(response, service.protocol.write(call.operation, value));
-
-/** Any bytes. */
-export const body =
-  (text: string, status = 200, headers: Readonly<Record<string, string>> = {}): AwsAnswer =>
-  ({ response }) =>
-    send(response, { status, headers, body: text });
-
-const common =
-  (kind: CommonError, message: string): AwsAnswer =>
-  ({ service, refuse }) => {
-    const [status, code] = service.protocol.errors[kind];
-    refuse({ status, code, message });
-  };
-
-const EXPIRED = "The security token included in the request is expired";
-const UNKNOWN_KEY = "The security token included in the request is invalid.";
-const WRONG_SIGNATURE =
-  "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
-
 /** The other services are found by variables of the environment. */
 const CONFIGURED = new Set(["ecr", "sts", "signer"]);
-
-const HOUR_MS = 3_600_000;
-/** How far the date of a signature may be from the server's clock. */
-const SKEW_MS = 5 * 60_000;
-const ACCOUNT = "111122223333";
-
-interface Holder extends Keys {
-  readonly principal: string;
-  readonly account: string;
-  expiresAt: number;
-}
 
 export async function startAws(options: AwsOptions): Promise<Aws> {
   const { services, now = () => Date.now(), partition = "aws", tls } = options;
   const { lifeNow = now } = options;
-  const holders = new Map<string, Holder>();
+  const { authenticate, ...keys } = createKeyring({ now, lifeNow, partition });
   const rules = new Map<string, { readonly answers: readonly AwsAnswer[]; used: number }>();
   const deniedActions = new Set<string>();
   const calls = createArrivals<Call>();
@@ -254,94 +88,29 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
   const regional = new Map<string, Promise<string>>();
   let connections = 0;
 
-  const hold = (keys: Keys, account: string, principal: string): void => {
-    const expiresAt = keys.expiration?.getTime() ?? Infinity;
-    holders.set(keys.accessKeyId, { ...keys, account, principal, expiresAt });
-  };
-  const issuer: Issuer = {
-    now,
-    issue({ account = ACCOUNT, role = "provider", session = "session", lifeMs = HOUR_MS } = {}) {
-      const keys = {
-        accessKeyId: `ASIA${randomName()}`,
-        secretAccessKey: randomBytes(30).toString("base64"),
-        sessionToken: randomBytes(120).toString("base64"),
-        // AWS knows no fractions of a second here.
-        expiration: new Date(Math.floor((lifeNow() + lifeMs) / 1000) * 1000),
-      };
-      hold(keys, account, `arn:${partition}:sts::${account}:assumed-role/${role}/${session}`);
-      return keys;
-    },
-  };
-  const credentials: Keys = {
-    accessKeyId: `AKIA${randomName()}`,
-    secretAccessKey: randomBytes(30).toString("base64"),
-  };
-  hold(credentials, ACCOUNT, `arn:${partition}:iam::${ACCOUNT}:user/provider`);
-
-  /** Who signed, or why nobody did. */
-  const authenticate = (
-    { name }: Service,
-    request: IncomingMessage,
-    sent: Buffer,
-    scope: Scope | undefined,
-    region: string | undefined,
-  ): Holder | readonly [CommonError, string] => {
-    const { headers, method = "", url: target = "" } = request;
-    if (scope === undefined) return ["missing", "Request is missing Authentication Token"];
-    const holder = holders.get(scope.accessKeyId);
-    if (holder === undefined) return ["unrecognized", UNKNOWN_KEY];
-    if (headers["x-amz-security-token"] !== holder.sessionToken) {
-      return ["unrecognized", UNKNOWN_KEY];
-    }
-    if (lifeNow() >= holder.expiresAt) return ["expired", EXPIRED];
-    const date = String(headers["x-amz-date"] ?? "");
-    const skewMs = parseAmzDate(date) - now();
-    if (!(Math.abs(skewMs) <= SKEW_MS)) {
-      const limit = `${amzDate(now() + Math.sign(skewMs) * SKEW_MS)} (${amzDate(now())} ${skewMs < 0 ? "-" : "+"} 5 min.)`;
-      return [
-        "signature",
-        skewMs < 0
-          ? `Signature expired: ${date} is now earlier than ${limit}`
-          : `Signature not yet current: ${date} is still later than ${limit}`,
-      ];
-    }
-    if (scope.date !== date.slice(0, 8)) {
-      return [
-        "signature",
-        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP",
-      ];
-    }
-    if (region !== undefined && scope.region !== region) {
-      return [
-        "signature",
-        `Credential should be scoped to a valid region, not '${scope.region}'. `,
-      ];
-    }
-    if (scope.service !== name) {
-      return ["signature", `Credential should be scoped to correct service: '${name}'. `];
-    }
-    const signed = { method, target, headers, body: sent };
-    if (!isSignedBy(holder.secretAccessKey, scope, signed)) return ["signature", WRONG_SIGNATURE];
-    return holder;
-  };
-
   const handle = async (
     request: IncomingMessage,
     response: ServerResponse,
     region: string | undefined,
   ): Promise<void> => {
+    const { method = "", url: target = "", headers } = request;
     const sent = await buffer(request);
     const found = find(services, request, sent);
     // A client corrects its clock by this header.
     response.setHeader("date", new Date(now()).toUTCString());
     if (found === undefined) return send(response, { status: 404, headers: {}, body: "" });
     const { service, asked, operation } = found;
-    const scope = parseScope(request.headers.authorization ?? "");
+    const scope = parseScope(headers.authorization ?? "");
     const refuse = (error: AwsError): void => send(response, service.protocol.refuse(error));
     const who =
       operation?.isUnsigned === true
         ? undefined
-        : authenticate(service, request, sent, scope, region);
+        : authenticate({
+            service: service.name,
+            region,
+            scope,
+            request: { method, target, headers, body: sent },
+          });
     const isHolder = who !== undefined && "principal" in who;
     const call: Call = {
       ...asked,
@@ -350,7 +119,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
       principal: isHolder ? who.principal : undefined,
       account: isHolder ? who.account : "",
       accessKeyId: scope?.accessKeyId,
-      headers: request.headers,
+      headers,
       at: now(),
     };
     calls.add(call);
@@ -367,7 +136,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
       if (deniedActions.has(`${service.name}:${asked.operation}`)) {
         return refuse(denial(call, service));
       }
-      const out = await operation.answer(call, issuer);
+      const out = await operation.answer(call, keys);
       if (out instanceof Refused) return refuse(out.error);
       send(response, service.protocol.write(asked.operation, out));
     };
@@ -419,7 +188,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
 
   const url = await listen();
   return {
-    ...issuer,
+    ...keys,
     url,
     endpoints: services
       .filter(({ name }) => CONFIGURED.has(name))
@@ -428,11 +197,6 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
       const known = regional.get(region) ?? listen(region);
       regional.set(region, known);
       return known;
-    },
-    credentials,
-    expire(accessKeyId) {
-      const holder = holders.get(accessKeyId);
-      if (holder !== undefined) holder.expiresAt = -Infinity;
     },
     on: (operation, ...answers) => void rules.set(operation, { answers, used: 0 }),
     deny: (action) => void deniedActions.add(action),
@@ -483,21 +247,3 @@ function find(
   }
   return undefined;
 }
-
-/** AWS's own words, which name the caller, the action and the resource. */
-function denial(call: Call, { name, protocol, operations }: Service): AwsError {
-  const [status, code] = protocol.errors.denied;
-  const action = `${name}:${call.operation}`;
-  const resource = operations.get(call.operation)?.resource?.(call) ?? "*";
-  const message = `User: ${call.principal} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`;
-  return { status, code, message };
-}
-
-function send(response: ServerResponse, { status, headers, body }: Written): void {
-  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
-  response.end(body);
-}
-
-/** Sixteen capitals and digits. */
-const randomName = (): string =>
-  Array.from(randomBytes(16), (byte) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[byte % 32]).join("");

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { variablesOf } from "../aws/wire.ts";
+import { variablesOf } from "../aws/keys.ts";
 import type { Answer, Item } from "../gatekeeper/caller.ts";
 import { startProvider, type RunningProvider } from "../provider/start.ts";
 import { startOlareg } from "../registry/olareg.ts";
