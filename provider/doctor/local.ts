@@ -7,6 +7,7 @@ import { now } from "../lib/clock.ts";
 import { errorCode } from "../lib/error-code.ts";
 import { certificateFiles, type TlsFiles } from "../http/certificate-files.ts";
 import { certificatesOf } from "../lib/pem.ts";
+import { validityOf } from "../lib/validity.ts";
 import { createRunner } from "../notation/run.ts";
 import { createVersion } from "../notation/version.ts";
 import { createOwnDirectory } from "../own-directory.ts";
@@ -87,10 +88,10 @@ async function serving(tls: TlsFiles): Promise<readonly Finding[]> {
   if (material.kind === "bad") return [error(SERVING, material.problem)];
   const [leaf] = certificatesOf(material.cert);
   const names = oneLine(leaf?.subjectAltName?.replaceAll("DNS:", "") ?? "no name");
-  const end = endOf(material.notAfter, SOON_DAYS);
+  const end = endOf(material.notAfter.getTime(), SOON_DAYS);
   const sentence = `certificate and key fit, for ${names}; the certificate ${end.text}`;
   const level = end.isOver ? error : end.isSoon ? warning : ok;
-  const authorities = material.roots.map(({ validToDate }) => endOf(validToDate, SOON_DAYS));
+  const authorities = material.roots.map((root) => endOf(validityOf(root)?.ends ?? 0, SOON_DAYS));
   return [
     level(SERVING, sentence, end.isSoon ? "renew it" : undefined),
     ...authorities

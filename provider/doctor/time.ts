@@ -1,8 +1,12 @@
 const DAY_MS = 24 * 3_600_000;
 
-/** When a certificate ends, for people. @param soonDays before its end in which it is named */
+/**
+ * When a certificate ends, for people.
+ * @param ends milliseconds since the epoch
+ * @param soonDays before its end in which it is named
+ */
 export function endOf(
-  notAfter: Date,
+  ends: number,
   soonDays: number,
 ): {
   readonly isOver: boolean;
@@ -10,8 +14,8 @@ export function endOf(
   /** `ends 2027-01-02, in 12 days` */
   readonly text: string;
 } {
-  const leftMs = notAfter.getTime() - Date.now();
-  const date = notAfter.toISOString().slice(0, 10);
+  const leftMs = ends - Date.now();
+  const date = new Date(ends).toISOString().slice(0, 10);
   const days = Math.floor(Math.abs(leftMs) / DAY_MS);
   const isOver = leftMs <= 0;
   const text = isOver ? `ended ${date}, ${days} days ago` : `ends ${date}, in ${days} days`;

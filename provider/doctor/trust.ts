@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 import type { Config } from "../config/schema.ts";
+import { validityOf } from "../lib/validity.ts";
 import { parseProfile, type SigningProfile } from "../signer/arn.ts";
 import { lint } from "../trust/lint.ts";
 import { readTrust } from "../trust/read.ts";
@@ -53,8 +54,9 @@ function endingSoon(policies: readonly SnapshotContent[]): readonly Finding[] {
   const stores = new Map(policies.flatMap(({ stores: named }) => [...named]));
   return [...stores].flatMap(([store, certificates]) =>
     certificates.flatMap((der) => {
-      const { subject, validToDate } = new X509Certificate(Buffer.from(der));
-      const end = endOf(validToDate, SOON_DAYS);
+      const certificate = new X509Certificate(Buffer.from(der));
+      const { subject } = certificate;
+      const end = endOf(validityOf(certificate)?.ends ?? 0, SOON_DAYS);
       const name = oneLine(subject.split("\n").join(", "));
       return end.isSoon && !end.isOver
         ? [warning(`trust store ${store}`, `the certificate of ${name} ${end.text}`)]

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHash, X509Certificate } from "node:crypto";
 import QuickLRU from "quick-lru";
+import { validityOf } from "../lib/validity.ts";
 import { oneLine } from "../verdict/verdict.ts";
 import { isCritical } from "./envelope-der.ts";
 import { EnvelopeProblem } from "./envelope-parts.ts";
@@ -61,8 +62,7 @@ function examine(chain: readonly Uint8Array[]): Chain | EnvelopeProblem {
       return new EnvelopeProblem("an issuer in the chain has no critical basic constraints");
     }
   }
-  // Of a time that is none, Node's `validToDate` is now and then a date, made of memory that nobody set; its text never is.
-  const until = Math.min(...certificates.map((each) => Date.parse(each?.validTo ?? "")));
+  const until = Math.min(...certificates.map((each) => (each && validityOf(each)?.ends) ?? NaN));
   if (Number.isNaN(until)) return new EnvelopeProblem("a certificate does not say when it ends");
   return { subject: subjectLine(subject), until };
 }

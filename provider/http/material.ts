@@ -3,6 +3,7 @@ import { createSecureContext } from "node:tls";
 import { errorCode } from "../lib/error-code.ts";
 import type { MaterialSource, PemTexts } from "../lib/material-source.ts";
 import { certificatesOf } from "../lib/pem.ts";
+import { validityOf } from "../lib/validity.ts";
 
 /** What a server can be made of, checked. */
 export interface Material {
@@ -39,6 +40,8 @@ export async function readMaterial(source: MaterialSource): Promise<Material | B
   const { certificate: cert, key, clientCA } = texts;
   const [leaf] = certificatesOf(cert);
   if (leaf === undefined) return bad("the serving certificate is not a PEM certificate");
+  const validity = validityOf(leaf);
+  if (validity === undefined) return bad("the serving certificate does not say when it is valid");
   const roots = certificatesOf(clientCA);
   if (roots.length === 0) return bad("the client CA holds no certificate, or one that is broken");
   try {
@@ -54,8 +57,8 @@ export async function readMaterial(source: MaterialSource): Promise<Material | B
     cert,
     key,
     roots,
-    notBefore: leaf.validFromDate,
-    notAfter: leaf.validToDate,
+    notBefore: new Date(validity.begins),
+    notAfter: new Date(validity.ends),
     text: [cert, key, clientCA].join("\0"),
   };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createServer, request as plainRequest } from "node:http";
 import { connect as connectPlain, type Socket } from "node:net";
@@ -368,8 +369,20 @@ test("files are read when they change, without being told", async (t) => {
   assert.equal(new Date(socket.getPeerCertificate().valid_to).getTime(), state.notAfter.getTime());
 });
 
+/** The certificate with another text in the place of its last time. */
+function withoutEnd(pem: string): string {
+  const der = Buffer.from(new X509Certificate(pem).raw);
+  const [end] = [...der.toString("latin1").matchAll(/\d{12}Z/g)].slice(-1);
+  der.write("999999999999Z", end?.index ?? 0, "latin1");
+  return new X509Certificate(der).toString();
+}
+
 const { serving } = authorities;
 const broken = [
+  {
+    title: "a certificate that does not say when it ends",
+    files: { serving: { ...serving, cert: withoutEnd(serving.cert) } },
+  },
   { title: "a key of another pair", files: { serving: { ...serving, key: other.key } } },
   { title: "a certificate of another pair", files: { serving: { ...serving, cert: other.cert } } },
   {

@@ -1,4 +1,5 @@
-import { issueAuthority, issueServing, type Validity } from "./issue.ts";
+import type { Validity } from "../lib/validity.ts";
+import { issueAuthority, issueServing } from "./issue.ts";
 import type { Write } from "./plan.ts";
 import type { State } from "./state.ts";
 

@@ -13,10 +13,8 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
+import type { Validity } from "../lib/validity.ts";
 import { type Pair, type ServingPair, sortedNames } from "./state.ts";
-
-/** From when to when a certificate is valid, milliseconds since the epoch. */
-export type Validity = Pick<Pair, "begins" | "ends">;
 
 const P256: webcrypto.EcKeyGenParams = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNATURE: webcrypto.EcdsaParams = { name: "ECDSA", hash: "SHA-256" };

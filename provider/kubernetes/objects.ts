@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { certificatesOf } from "../lib/pem.ts";
+import { validityOf } from "../lib/validity.ts";
 import type { ApiAnswer, KubernetesClient } from "./client.ts";
 import type { ProviderObject } from "./plan.ts";
 import { readState, type State, writeState } from "./state.ts";
@@ -189,7 +190,7 @@ function readProvider(answer: ApiAnswer): ProviderObject {
     bundle: spec.caBundle,
     authorities: bundle
       .filter(({ ca }) => ca)
-      .map((each) => ({ certificate: each.toString(), ends: Date.parse(each.validTo) })),
+      .map((each) => ({ certificate: each.toString(), ends: validityOf(each)?.ends ?? 0 })),
     isIngested:
       reports.length > 0 &&
       reports.every(

@@ -1,12 +1,11 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { certificatesOf } from "../lib/pem.ts";
+import { type Validity, validityOf } from "../lib/validity.ts";
 
-/** A certificate and its key (PKCS #8), PEM. Times are milliseconds since the epoch. */
-export interface Pair {
+/** A certificate and its key (PKCS #8), PEM. */
+export interface Pair extends Validity {
   readonly certificate: string;
   readonly key: string;
-  readonly begins: number;
-  readonly ends: number;
 }
 
 /** A pair that the server shows. */
@@ -105,14 +104,13 @@ function readPair(
     const parsed = new X509Certificate(certificate);
     const privateKey = createPrivateKey(key);
     if (!isP256(privateKey) || !parsed.checkPrivateKey(privateKey)) return undefined;
-    const [begins, ends] = [Date.parse(parsed.validFrom), Date.parse(parsed.validTo)];
-    if (Number.isNaN(begins + ends)) return undefined;
+    const validity = validityOf(parsed);
+    if (validity === undefined) return undefined;
     return {
       // Written anew, because everybody reads Provider objects: a text that holds the key as well must not get there.
       certificate: parsed.toString(),
       key: privateKey.export({ type: "pkcs8", format: "pem" }),
-      begins,
-      ends,
+      ...validity,
     };
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { errorCode } from "../lib/error-code.ts";
+import { validityOf } from "../lib/validity.ts";
 import type { StoreType } from "./policy-trusted.ts";
 
 /** What a file of a trust store holds: certificates as DER, or why it holds none. Never both. */
@@ -126,13 +127,19 @@ export function lintCertificate(
   const certificate = new X509Certificate(der);
   const flaw = flawOf(certificate, type);
   if (flaw !== undefined) return [{ severity: "error", message: flaw }];
-  const { validFromDate: from, validToDate: to } = certificate;
-  if (to < today) return [{ severity: "warning", message: `has expired on ${day(to)}` }];
-  if (from > today) return [{ severity: "warning", message: `is not valid before ${day(from)}` }];
+  const validity = validityOf(certificate);
+  // Go refuses it, and with it the whole store.
+  if (validity === undefined) {
+    return [{ severity: "error", message: "does not say from when to when it is valid" }];
+  }
+  const { begins, ends } = validity;
+  const now = today.getTime();
+  if (ends < now) return [{ severity: "warning", message: `has expired on ${day(ends)}` }];
+  if (begins > now) return [{ severity: "warning", message: `is not valid before ${day(begins)}` }];
   return [];
 }
 
-const day = (date: Date): string => date.toISOString().slice(0, 10);
+const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
 function flawOf(certificate: X509Certificate, type: StoreType): string | undefined {
   // Go refuses such a certificate, and with it the whole store. RFC 5280 4.1.2.2

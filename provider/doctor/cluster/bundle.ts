@@ -1,4 +1,5 @@
 import { certificatesOf } from "../../lib/pem.ts";
+import { validityOf } from "../../lib/validity.ts";
 
 /** Milliseconds ahead of its end at which an authority is named. */
 const SOON_MS = 30 * 24 * 3_600_000;
@@ -16,11 +17,12 @@ export type BundleProblem =
  */
 export function problemOf(bundle: string, now: Date): BundleProblem | undefined {
   const certificates = certificatesOf(Buffer.from(bundle, "base64").toString("utf8"));
-  const valid = certificates.filter(({ validFromDate }) => validFromDate <= now);
-  const [next] = certificates.map(({ validFromDate }) => validFromDate);
+  const validities = certificates.map(validityOf).filter((validity) => validity !== undefined);
+  const valid = validities.filter(({ begins }) => begins <= now.getTime());
+  const [next] = validities;
   if (next === undefined) return { kind: "unreadable" };
-  if (valid.length === 0) return { kind: "notYet", at: next };
-  const at = new Date(Math.max(...valid.map(({ validToDate }) => validToDate.getTime())));
+  if (valid.length === 0) return { kind: "notYet", at: new Date(next.begins) };
+  const at = new Date(Math.max(...valid.map(({ ends }) => ends)));
   if (at <= now) return { kind: "expired", at };
   return at.getTime() - now.getTime() < SOON_MS ? { kind: "soon", at } : undefined;
 }
