@@ -6,6 +6,8 @@ import { join } from "node:path";
 export interface Held {
   /** Milliseconds on the clock by which what is kept grows old. */
   readonly agedMs: number;
+  /** Milliseconds that the collection took. */
+  readonly tookMs: number;
   /** Of the system, MiB. */
   readonly residentMiB: number;
   /** Objects that are reachable. */
@@ -25,10 +27,13 @@ const FILE = "held.jsonl";
  * seen. Needs `--expose-gc`.
  */
 export function noteHeld(agedMs: number): void {
+  const from = performance.now();
   globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
+  const tookMs = performance.now() - from;
   const { rss, heapTotal, heapUsed, arrayBuffers } = process.memoryUsage();
   const held: Held = {
     agedMs,
+    tookMs,
     residentMiB: rss / MIB,
     heapMiB: heapUsed / MIB,
     looseMiB: (heapTotal - heapUsed) / MIB,

@@ -330,7 +330,8 @@ const rise = (read: (held: Held) => number): Slope =>
 const inWords = ({ slope, within }: Slope): string =>
   `${slope.toFixed(2)} ± ${within.toFixed(2)} MiB/h`;
 const resident = rise((each) => each.residentMiB);
-const share = collectedShare(first, last);
+const ownShare = steadyHeld.reduce((total, { tookMs }) => total + tookMs, 0) / (last.at - first.at);
+const share = collectedShare(first, last) - ownShare;
 const verdicts = sumOf(last.metrics, "notation_provider_cache_entries", 'cache="verdicts"');
 const evidence = sumOf(last.metrics, "notation_provider_cache_bytes", 'cache="evidence"');
 const expirySeconds = sumOf(
@@ -449,8 +450,8 @@ const rows: readonly Row[] = [
   ),
   gate(
     "L-5 collection",
-    "share of the time that garbage is collected, in the last two thirds",
-    `${(share * 100).toFixed(1)} %`,
+    "share of the time that garbage is collected, in the last two thirds, beside the collections after which is noted what is held",
+    `${(share * 100).toFixed(1)} %, and ${(ownShare * 100).toFixed(1)} %`,
     "< 5 %",
     share < 0.05,
   ),
