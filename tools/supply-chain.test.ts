@@ -140,3 +140,19 @@ for (const file of modules) {
     }
   });
 }
+
+test("H-1 every image that builds ours can be given by digest, and docs/install.md says how", () => {
+  const dockerfile = read("Dockerfile");
+  const install = read("docs/install.md");
+  const args = new Set([...dockerfile.matchAll(/^ARG (\w+)=\S+$/gm)].map(([, name]) => name));
+  const bases = [...dockerfile.matchAll(/^FROM (?:--platform=\S+ )?(\S+)/gm)].map(
+    ([, base = ""]) => base,
+  );
+  assert.ok(bases.length > 3);
+  assert.equal(bases.pop(), "scratch");
+  for (const base of bases) {
+    const [, name = ""] = /^\$\{(\w+)\}$/.exec(base) ?? [];
+    assert.ok(args.has(name), base);
+    assert.ok(install.includes(`--build-arg ${name}=`), name);
+  }
+});

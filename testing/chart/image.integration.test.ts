@@ -2,20 +2,38 @@
 // nothing that can be written, in user namespaces, so that nobody need be root. What only a container engine does, such as building for two platforms, is not tested.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { globSync, lstatSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { createAuthorities } from "../gatekeeper/certificates.ts";
 import { freePorts } from "../ports.ts";
+import { startApiServer } from "../kubernetes/api-server.ts";
 import { ROOT } from "../provider/start.ts";
 import { startContainer, type ContainerOptions } from "./container.ts";
 import { buildImage, type Image } from "./image.ts";
 import { run } from "./run.ts";
 
 const MIB = 1024 * 1024;
+
+/** Files of a trust directory, by their paths. */
+const trustOf = (root: string): Readonly<Record<string, string>> => ({
+  "trust/truststore/x509/ca/example/root.crt": root,
+  "trust/trustpolicy.json": JSON.stringify({
+    version: "1.0",
+    trustPolicies: [
+      {
+        name: "everything",
+        registryScopes: ["*"],
+        signatureVerification: { level: "strict" },
+        trustStores: ["ca:example"],
+        trustedIdentities: ["*"],
+      },
+    ],
+  }),
+});
 
 suite("the image", () => {
   let image: Image;
@@ -130,64 +148,44 @@ suite("the image", () => {
     });
   }
 
-  test("F-33 serves, is ready, and ends in order at SIGTERM to process 1", async () => {
-    const { ca, serving, gatekeeper } = await createAuthorities();
+  /** Starts the service with these files, by their paths, and lets it become ready, be looked at, and end. */
+  const serveUntil = async (
+    service: {
+      readonly config: Readonly<Record<string, object>>;
+      readonly files: Readonly<Record<string, string>>;
+      /** Folders among the files, and where they stand in the container. */
+      readonly mounts: Readonly<Record<string, string>>;
+      readonly environment?: Readonly<Record<string, string>>;
+    },
+    look: () => void = () => undefined,
+  ): Promise<void> => {
     const { https, admin } = await freePorts("https", "admin");
-    const files = join(scratch, "serve");
-    const write = async (path: string, text: string): Promise<void> => {
-      await writeFile(join(files, path), text, { mode: 0o444 });
+    const folder = await mkdtemp(join(scratch, "serve-"));
+    const own = {
+      server: { ...service.config["server"], address: `127.0.0.1:${https}`, drainDelay: "0ms" },
+      admin: { address: `127.0.0.1:${admin}` },
+      trust: { directory: "/trust" },
+      notation: { binary: "/usr/local/bin/notation" },
+      registries: [{ host: "registry.example" }],
     };
-    await Promise.all(
-      ["", "trust", "tls", "gatekeeper", "etc", "trust/truststore/x509/ca/example"].map(
-        async (name) => await mkdir(join(files, name), { recursive: true }),
-      ),
-    );
-    await write("tls/tls.crt", serving.cert);
-    await write("tls/tls.key", serving.key);
-    await write("gatekeeper/ca.crt", gatekeeper.ca);
-    await write("trust/truststore/x509/ca/example/root.crt", ca);
-    await write(
-      "trust/trustpolicy.json",
-      JSON.stringify({
-        version: "1.0",
-        trustPolicies: [
-          {
-            name: "everything",
-            registryScopes: ["*"],
-            signatureVerification: { level: "strict" },
-            trustStores: ["ca:example"],
-            trustedIdentities: ["*"],
-          },
-        ],
-      }),
-    );
-    await write(
-      "etc/provider.yaml",
-      stringify({
-        server: {
-          address: `127.0.0.1:${https}`,
-          drainDelay: "0ms",
-          tls: {
-            certificate: "/tls/tls.crt",
-            key: "/tls/tls.key",
-            clientCA: "/gatekeeper/ca.crt",
-          },
-        },
-        admin: { address: `127.0.0.1:${admin}` },
-        trust: { directory: "/trust" },
-        notation: { binary: "/usr/local/bin/notation" },
-        registries: [{ host: "registry.example" }],
-      }),
-    );
+    const files = {
+      ...service.files,
+      "etc/provider.yaml": stringify({ ...service.config, ...own }),
+    };
+    const mounts = { ...service.mounts, etc: "/etc/notation-provider", trust: "/trust" };
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), text, { mode: 0o444 });
+    }
+    await chmod(folder, 0o755);
     await using container = startContainer({
       root: image.root,
       command: [...image.entrypoint, ...image.command],
-      mounts: [
-        ["etc", "/etc/notation-provider"],
-        ["trust", "/trust"],
-        ["tls", "/tls"],
-        ["gatekeeper", "/gatekeeper"],
-      ].map(([name = "", target = ""]) => ({ source: join(files, name), target })),
+      ...(service.environment !== undefined && { environment: service.environment }),
+      mounts: Object.entries(mounts).map(([source, target]) => ({
+        source: join(folder, source),
+        target,
+      })),
       memory: new Map([["/run/notation-provider", 64 * MIB]]),
     });
     const ended = container.ended.then((code) => `ended with ${code}:\n${container.output()}`);
@@ -202,8 +200,69 @@ suite("the image", () => {
     };
     assert.equal(await Promise.race([isReady(), ended]), "ready");
     assert.doesNotMatch(container.output(), /not on a memory file system/);
+    look();
     container.signal("SIGTERM");
     assert.equal(await container.ended, 0, container.output());
+  };
+
+  test("F-33 serves, is ready, and ends in order at SIGTERM to process 1", async () => {
+    const { ca, serving, gatekeeper } = await createAuthorities();
+    await serveUntil({
+      config: {
+        server: {
+          tls: { certificate: "/tls/tls.crt", key: "/tls/tls.key", clientCA: "/gatekeeper/ca.crt" },
+        },
+      },
+      files: {
+        ...trustOf(ca),
+        "tls/tls.crt": serving.cert,
+        "tls/tls.key": serving.key,
+        "gatekeeper/ca.crt": gatekeeper.ca,
+      },
+      mounts: { tls: "/tls", gatekeeper: "/gatekeeper" },
+    });
+  });
+
+  test("makes its own certificates as the account of its Pod: what speaks to Kubernetes loads under the flags of the image", async () => {
+    const { ca, gatekeeper } = await createAuthorities();
+    await using api = await startApiServer();
+    const provider = "/apis/externaldata.gatekeeper.sh/v1beta1/providers/notation";
+    const webhook = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert";
+    api.put(webhook, { data: { "ca.crt": Buffer.from(gatekeeper.ca).toString("base64") } });
+    api.put(provider, { spec: { url: "https://x", caBundle: "" } });
+    const { clusters, users } = parse(await readFile(api.kubeconfig, "utf8")) as {
+      readonly clusters: readonly {
+        readonly cluster: Readonly<Record<"server" | "certificate-authority-data", string>>;
+      }[];
+      readonly users: readonly { readonly user: { readonly token: string } }[];
+    };
+    const [{ cluster } = { cluster: undefined }] = clusters;
+    const { hostname, port } = new URL(cluster?.server ?? "");
+    await serveUntil(
+      {
+        config: {
+          certificates: {
+            names: ["notation-provider.gatekeeper-system"],
+            secret: { namespace: "gatekeeper-system", name: "certificates" },
+            providers: ["notation"],
+          },
+        },
+        files: {
+          ...trustOf(ca),
+          "account/token": users[0]?.user.token ?? "",
+          "account/ca.crt": Buffer.from(
+            cluster?.["certificate-authority-data"] ?? "",
+            "base64",
+          ).toString(),
+        },
+        mounts: { account: "/var/run/secrets/kubernetes.io/serviceaccount" },
+        environment: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+      },
+      () => {
+        const secret = api.get("/api/v1/namespaces/gatekeeper-system/secrets/certificates");
+        assert.match(JSON.stringify(secret), /"ca\.key":"\w/);
+      },
+    );
   });
 
   test("says what is in it: every package and every module, and none that is not", async () => {
