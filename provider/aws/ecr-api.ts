@@ -1,6 +1,7 @@
 import type { ECRClient } from "@aws-sdk/client-ecr";
 import type { Digest } from "../image/digest.ts";
 import { createDeadlines, untilAborted } from "../lib/deadline.ts";
+import { isObject } from "../lib/strict-json.ts";
 import type { Credentials } from "./credentials.ts";
 import { failureOf, isFailure, type Attempt, type AwsFailure } from "./failure.ts";
 import { AwsCredentialsError, type AwsCredentials } from "./keys.ts";
@@ -46,7 +47,7 @@ export interface EcrApi extends Disposable {
 }
 
 export interface EcrApiOptions extends Clocks, EndpointKind {
-  readonly credentials: Credentials;
+  readonly credentials: Pick<Credentials, "current" | "replace">;
   readonly sdk: SdkSettings;
   /** `https://host` in place of AWS's own in a region. */
   readonly endpoint?: (region: string) => string | undefined;
@@ -161,13 +162,17 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
         client.send(new GetAuthorizationTokenCommand({}), { abortSignal });
       const answer = await ask(caller, attempt, command, signal);
       if (isFailure(answer)) return answer;
-      const { authorizationToken = "", expiresAt } = answer.authorizationData?.[0] ?? {};
-      const text = Buffer.from(authorizationToken, "base64").toString("latin1");
+      const [{ authorizationToken, expiresAt } = {}] = recordsOf(answer.authorizationData);
+      const text = Buffer.from(textOf(authorizationToken), "base64").toString("latin1");
       const password = PASSWORD.exec(text)?.groups?.["password"];
       if (password === undefined) {
         return { failure: "unreachable", sentence: "ECR gave an answer without a token" };
       }
-      return { value: password, expiresAt: expiresAt?.getTime() ?? options.wallNow() + HOUR_MS };
+      const endsAt = expiresAt instanceof Date ? expiresAt.getTime() : Number.NaN;
+      return {
+        value: password,
+        expiresAt: Number.isNaN(endsAt) ? options.wallNow() + HOUR_MS : endsAt,
+      };
     },
     async signing(caller, { account, repository, digest }, signal) {
       const action = "ecr:DescribeImageSigningStatus";
@@ -188,11 +193,13 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
         signal,
       );
       if (isFailure(answer)) return answer;
-      return (answer.signingStatuses ?? []).map((entry) => ({
-        profile: entry.signingProfileArn ?? "",
-        status: entry.status ?? "",
-        why: [entry.failureCode, entry.failureReason].filter(Boolean).join(": "),
-      }));
+      return recordsOf(answer.signingStatuses).map(
+        ({ signingProfileArn, status, failureCode, failureReason }) => ({
+          profile: textOf(signingProfileArn),
+          status: textOf(status),
+          why: [failureCode, failureReason].map(textOf).filter(Boolean).join(": "),
+        }),
+      );
     },
     async archived(caller, { account, repository, digest }, signal) {
       const attempt = {
@@ -217,7 +224,7 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
         signal,
       );
       if (isFailure(answer)) return answer;
-      return (answer.referrers ?? []).filter(
+      return recordsOf(answer.referrers).filter(
         ({ artifactType, artifactStatus }) =>
           artifactType === SIGNATURE &&
           (artifactStatus === "ARCHIVED" || artifactStatus === "ACTIVATING"),
@@ -230,6 +237,12 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
     },
   };
 }
+
+/** The SDK hands on what it was sent, whatever its types say: the objects of what should be a list of them. */
+const recordsOf = (list: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(list) ? list.filter(isObject) : [];
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
 const NEVER = new AbortController().signal;
 const HOUR_MS = 3_600_000;

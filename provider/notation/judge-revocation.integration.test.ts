@@ -170,7 +170,7 @@ for (const level of ["strict", "permissive", "audit"] as const) {
     assert.deepEqual(readdirSync(join(runtime, "layouts")), []);
   });
 
-  test(`no address that a stranger's certificate names is called under ${level}`, async (t) => {
+  test(`T-32 no address that a stranger's certificate names is called under ${level}`, async (t) => {
     const { server, envelope } = await revocable(t, elsewhere);
     const { ask } = await fixture(t);
     const want = level === "audit" ? "passed authenticity UNTRUSTED_SIGNER" : "UNTRUSTED_SIGNER";

@@ -86,8 +86,8 @@ export function createSignerClients(options: SignerClientOptions): SignerClients
           jobArn: question.jobArn,
           certificateHashes: [...question.certificateHashes],
         });
-        // An answer without the list is no answer.
-        return (await client.send(command, { abortSignal })).revokedEntities;
+        const { revokedEntities } = await client.send(command, { abortSignal });
+        return textsOf(revokedEntities);
       };
       // Asked for before they are used, so that they are the ones that are refused, or older ones.
       const used = await options.credentials?.();
@@ -143,6 +143,10 @@ async function createClient(region: string, options: SignerClientOptions): Promi
     ...(credentials !== undefined && { credentials: always(credentials) }),
   });
 }
+
+/** The SDK hands on what it was sent, whatever its types say. An answer without the list, or with another, is no answer. */
+const textsOf = (list: unknown): readonly string[] | undefined =>
+  Array.isArray(list) && list.every((entry) => typeof entry === "string") ? list : undefined;
 
 /** The SDK would keep credentials that do not say when they expire for ever, unless whoever gives them remembers them himself. */
 const always = (credentials: () => Promise<AwsCredentials>): (() => Promise<AwsCredentials>) =>

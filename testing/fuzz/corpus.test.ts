@@ -1,18 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { corpusOf, moduleOf, targetNames } from "./fuzz.ts";
-import type { Target } from "./target.ts";
+import { corpusOf, loadTargets, targetNames } from "./fuzz.ts";
 
+const loaded = await loadTargets();
+const names = await targetNames();
 const targets = await Promise.all(
-  (await targetNames()).map(async (name) => {
-    const { target } = (await import(moduleOf(name))) as { readonly target: Target };
-    return { name, target, corpus: await corpusOf(name) };
-  }),
+  loaded.map(async (target) => ({ target, corpus: await corpusOf(target.name) })),
 );
 
-for (const { name, target, corpus } of targets) {
-  test(`the corpus of ${name} has inputs of different outcomes, and each holds what the target asserts`, async () => {
-    assert.equal(target.name, name);
+test("each target has the name of its file", () => {
+  assert.deepEqual(
+    loaded.map(({ name }) => name),
+    names,
+  );
+});
+
+for (const { target, corpus } of targets) {
+  const { name, title } = target;
+  test(`${title}: inputs of the corpus ${name}, which have different outcomes`, async () => {
     const outcomes = new Set<string>();
     for (const [file, input] of corpus) {
       assert.ok(input.length <= target.maxBytes, file);

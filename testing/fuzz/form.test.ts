@@ -35,6 +35,7 @@ test("a member may be written twice, and a document into a string of another", (
 test("a change is one of the seed, within the target's length, and leaves the input as it was", () => {
   const target: Target = {
     name: "any",
+    title: "any text",
     maxBytes: 64,
     words: ["word"],
     form: json,

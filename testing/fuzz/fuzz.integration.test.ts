@@ -71,6 +71,7 @@ test("keeps inputs that reach new code, the same ones for the same seed", async 
   const { parseStrictJson } = await import("../../provider/lib/strict-json.ts");
   const target: Target = {
     name: "json",
+    title: "any text",
     maxBytes: 100,
     words: ["{", "}", '"a":1', "[", "]", ",", "null"],
     // No outcome tells them apart: only the code that ran does.

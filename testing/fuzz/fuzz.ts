@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Search } from "./engine.ts";
+import type { Target } from "./target.ts";
 import { SHARED_HEAD, type WorkerData } from "./worker.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -74,6 +75,13 @@ export async function fuzz({
 export async function targetNames(): Promise<readonly string[]> {
   const files = await readdir(join(HERE, "targets"));
   return files.map((file) => file.replace(/\.ts$/, "")).toSorted();
+}
+
+/** Every target, by its name's order. */
+export async function loadTargets(): Promise<readonly Target[]> {
+  const names = await targetNames();
+  const modules = await Promise.all(names.map(async (name) => await import(moduleOf(name))));
+  return modules.map(({ target }: { readonly target: Target }) => target);
 }
 
 /** URL of a target's module. */

@@ -4,6 +4,8 @@ import type { Form } from "./form.ts";
 export interface Target {
   /** Of its file and of the folder of its corpus. */
   readonly name: string;
+  /** What holds for every input, with the IDs of the attacks and faults that it stands against: the title of its tests. */
+  readonly title: string;
   /** Bytes that an input may have: what its caller lets through, or enough to see how time grows. */
   readonly maxBytes: number;
   /** Pieces of the language that is read, for inputs to be made of. */

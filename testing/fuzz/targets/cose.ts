@@ -13,9 +13,11 @@ const contentOf = (content: () => unknown): unknown => content();
 const lax = (bytes: Uint8Array): unknown =>
   decode(bytes, { useMaps: true, tags: { 1: contentOf, 18: contentOf } });
 
-/** Envelopes of kind COSE: claims that a lax reader finds as well, or malformed (T-12, T-25, F-08). */
+/** Envelopes of kind COSE: claims that a lax reader finds as well, or malformed. */
 export const target: Target = {
   name: "cose",
+  title:
+    "T-12 T-25 F-08 a COSE envelope has the claims that a lax reader finds as well, or is malformed",
   maxBytes: 262_144,
   form: cose,
   words: [...ENVELOPE_WORDS],

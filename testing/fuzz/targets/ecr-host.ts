@@ -10,10 +10,12 @@ const OWNED =
 
 /**
  * Hosts that get a token of Amazon ECR. Each is one of AWS's own, in the one spelling that it has, and made of nothing but what was
- * read of it (T-31).
+ * read of it.
  */
 export const target: Target = {
   name: "ecr-host",
+  title:
+    "T-31 a host that gets a token of Amazon ECR is AWS's own, in the one spelling that it has",
   maxBytes: 4096,
   words: [
     "111122223333",

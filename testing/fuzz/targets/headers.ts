@@ -40,10 +40,12 @@ function checkLink(header: string): string {
 
 /**
  * `WWW-Authenticate` and `Link`. Challenges that are written out anew are read as the same ones, and the next page is exactly what
- * stands in the brackets, whatever links come before (T-11, T-32, T-50).
+ * stands in the brackets, whatever links come before.
  */
 export const target: Target = {
   name: "headers",
+  title:
+    "T-11 T-32 T-50 challenges mean the same when they are written out anew, and the next page is what stands in the brackets",
   maxBytes: 9000,
   words: [
     "Bearer ",

@@ -47,10 +47,12 @@ function replyOf({ status, type, link, body }: Page): Reply {
 
 /**
  * Lists of signatures, on as many pages as a registry likes to name. It is asked a bounded number of times, only for this list and
- * only itself; what is listed is well-formed and distinct (T-11, F-08).
+ * only itself; what is listed is well-formed and distinct.
  */
 export const target: Target = {
   name: "index",
+  title:
+    "T-11 F-08 a list of signatures costs its own registry a bounded number of requests, and is well-formed and distinct",
   maxBytes: 1_048_576,
   form: json,
   words: [

@@ -17,9 +17,10 @@ function asGoReads(text: string): Attributes {
 
 const decoded = (text: unknown): string => Buffer.from(String(text), "base64url").toString();
 
-/** Envelopes of kind JWS: claims that Go reads as we do, or malformed (T-12, T-25, F-08). */
+/** Envelopes of kind JWS: claims that Go reads as we do, or malformed. */
 export const target: Target = {
   name: "jws",
+  title: "T-12 T-25 F-08 a JWS envelope has the claims that Go finds as well, or is malformed",
   maxBytes: 262_144,
   form: jws,
   words: [

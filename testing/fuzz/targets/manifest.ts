@@ -62,9 +62,10 @@ function checkSubject(input: Uint8Array): readonly string[] {
   return outcomes;
 }
 
-/** Manifests. No bytes are two things, whatever they are served as, and what is read of them is counted by us (T-03, T-05, F-08). */
+/** Manifests. No bytes are two things, whatever they are served as, and what is read of them is counted by us. */
 export const target: Target = {
   name: "manifest",
+  title: "T-03 T-05 F-08 no bytes are two manifests, whatever they are served as",
   maxBytes: 4_194_304,
   form: json,
   words: [

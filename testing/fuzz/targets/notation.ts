@@ -49,10 +49,11 @@ function runOf(input: Uint8Array): RunResult | undefined {
 
 /**
  * What Notation prints and how it ends. Passed is one shape alone, and of a failure nothing is repeated: every word of an
- * answer is one of ours, a number or a date (T-06, T-07, T-72).
+ * answer is one of ours, a number or a date.
  */
 export const target: Target = {
   name: "notation",
+  title: "T-06 T-07 T-72 of what Notation prints one shape alone passes, and nothing is repeated",
   maxBytes: 65_536,
   form: json,
   words: [

@@ -22,6 +22,7 @@ const pemOf = (der: Uint8Array): string => {
  */
 export const target: Target = {
   name: "pem",
+  title: "certificates of a file come out byte for byte, and a private key is never taken for one",
   maxBytes: 262_144,
   words: [
     "-----BEGIN CERTIFICATE-----\n",

@@ -9,10 +9,12 @@ const FILE = "trustpolicy.json";
 
 /**
  * Trust policy documents. A document is in force exactly if no problem of it is an error; every problem is one bounded line; what is
- * in force is unambiguous, and means the same when it is written out and read again (T-14, T-15, T-46).
+ * in force is unambiguous, and means the same when it is written out and read again.
  */
 export const target: Target = {
   name: "policy",
+  title:
+    "T-14 T-15 T-46 a trust policy is in force exactly if no problem of it is an error, and then means one thing",
   maxBytes: 1_048_577,
   form: json,
   words: [

@@ -9,10 +9,12 @@ import type { Target } from "../target.ts";
 
 /**
  * Keys and the images in them. What is accepted is printable, means the same when it is written out and read again, and names a
- * host that a reader of URLs takes for the same host (T-31); what is refused says so by one of two codes (T-35, T-47, T-55).
+ * host that a reader of URLs takes for the same host; what is refused says so by one of two codes.
  */
 export const target: Target = {
   name: "reference",
+  title:
+    "T-31 T-35 T-47 T-55 a key that is accepted is printable, means the same when it is written out anew, and names one host",
   maxBytes: 4096,
   words: [
     "nginx",

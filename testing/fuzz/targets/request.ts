@@ -54,10 +54,12 @@ const isLine = ([key, verdict]: readonly [string, Answer["verdict"]]): boolean =
 
 /**
  * Bodies of requests. Whatever comes, a complete ProviderResponse goes back, with an answer to each distinct key and to nothing
- * else, byte for byte and in order, and no key forges the line of another (T-21, T-24, T-51, T-52, T-55, T-56).
+ * else, byte for byte and in order, and no key forges the line of another.
  */
 export const target: Target = {
   name: "request",
+  title:
+    "T-21 T-24 T-51 T-52 T-55 T-56 whatever is asked, each distinct key has one answer in a complete response, and forges no other's",
   maxBytes: 1_048_576,
   form: json,
   words: [

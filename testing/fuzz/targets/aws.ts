@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { createEcrApi } from "../../../provider/aws/ecr-api.ts";
+import { isFailure, type AwsFailure } from "../../../provider/aws/failure.ts";
+import { createSdk } from "../../../provider/aws/sdk.ts";
+import { createSigningStatus } from "../../../provider/aws/signing-status.ts";
+import { digestOf } from "../../../provider/image/digest.ts";
+import type { Schedule } from "../../../provider/lib/deadline.ts";
+import { createAsk } from "../../../provider/signer/ask.ts";
+import { createSignerClients } from "../../../provider/signer/client.ts";
+import { wordsOf } from "../../../provider/signer/decide.ts";
+import type { SignerQuestion } from "../../../provider/signer/question.ts";
+import { assertLine } from "../assertions.ts";
+import { json } from "../form.ts";
+import type { Target } from "../target.ts";
+
+/** What AWS answers, whatever it is asked; members of other types are as if they were not there. */
+interface Reply {
+  readonly asks: string;
+  readonly status: number;
+  /** How AWS names its errors. */
+  readonly type: string | undefined;
+  readonly body: string;
+}
+
+let reply: Reply | undefined;
+const server = createServer((_request, response) => {
+  const { status = 500, type, body = "" } = reply ?? {};
+  response.writeHead(status, {
+    "content-type": "application/json",
+    ...(type !== undefined && { "x-amzn-errortype": type }),
+  });
+  response.end(body);
+});
+// Whoever has nothing else to do may end.
+server.on("connection", (socket) => socket.unref());
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+server.unref();
+const address = server.address();
+if (address === null || typeof address === "string") throw new TypeError("not listening");
+const endpoint = (): string => `http://127.0.0.1:${address.port}`;
+
+const never = new AbortController().signal;
+const KEYS = { accessKeyId: "AKIAEXAMPLE000000000", secretAccessKey: "secret" } as const;
+const credentials = { current: async () => KEYS, replace: async () => KEYS };
+/** Pauses are over at once, deadlines never come. */
+const schedule: Schedule = (ms, callback) => {
+  const timer = ms < 1000 ? setImmediate(callback) : undefined;
+  return { cancel: () => clearImmediate(timer) };
+};
+const clocks = { now: () => 0, wallNow: () => 0, random: () => 0, schedule };
+const ecr = {
+  ...clocks,
+  credentials,
+  sdk: createSdk({ requestTimeoutMs: 10_000 }).settings,
+  endpoint,
+  fips: false,
+  dualStack: false,
+  requestTimeoutMs: 10_000,
+};
+
+const CALLER = { region: "eu-west-1", role: undefined } as const;
+const IMAGE = { account: "111122223333", repository: "app", digest: digestOf("subject") } as const;
+const QUESTION: SignerQuestion = {
+  key: "question",
+  partition: "aws",
+  region: "eu-west-1",
+  profileVersionArn: "arn:aws:signer:eu-west-1:111122223333:/signing-profiles/app/Ver1on0001",
+  jobArn:
+    "arn:aws:signer:eu-west-1:111122223333:/signing-jobs/00000000-0000-4000-8000-000000000001",
+  signatureTimestamp: 0,
+  certificateHashes: ["0".repeat(192), "1".repeat(192)],
+};
+
+/** Asks AWS Signer, as for a signature. */
+async function askSigner({ status, body }: Reply): Promise<string> {
+  using clients = createSignerClients({
+    endpoint,
+    connectMs: 10_000,
+    credentials: credentials.current,
+  });
+  const limits = { timeoutMs: 5000, deadlineMs: 5000, freshMs: 0, concurrency: 1, maxWaiting: 1 };
+  const signer = createAsk({ ...limits, ...clocks, call: clients.call });
+  const { answer } = await signer.ask(QUESTION, never);
+  const words = wordsOf(QUESTION, answer);
+  if (words !== undefined) assertWords(words.sentence);
+  switch (answer.kind) {
+    case "notRevoked":
+      // The one answer that lets a signature pass has one form.
+      assert.deepEqual([status, listOf(body)], [200, []]);
+      break;
+    case "revoked":
+      assert.deepEqual(answer.entities, listOf(body));
+      break;
+    case "unknown":
+      assertWords(answer.sentence);
+      return `${answer.reason} ${withoutForeign(answer.sentence)}`;
+  }
+  return answer.kind;
+}
+
+/** What AWS Signer lists as revoked, as another reader finds it. */
+function listOf(body: string): unknown {
+  const { revokedEntities } = JSON.parse(body) as { readonly revokedEntities?: unknown };
+  return revokedEntities;
+}
+
+/** Asks Amazon ECR for a token. */
+async function askForToken({ body }: Reply): Promise<string> {
+  using api = createEcrApi(ecr);
+  const token = await api.token(CALLER, never);
+  if (isFailure(token)) return failed(token);
+  assert.match(token.value, /^[!-~]{1,12288}$/);
+  const { authorizationData } = JSON.parse(body);
+  const text = Buffer.from(authorizationData[0].authorizationToken, "base64").toString("latin1");
+  assert.equal(text, `AWS:${token.value}`);
+  assert.ok(token.expiresAt !== undefined && !Number.isNaN(token.expiresAt));
+  return "a token";
+}
+
+/** Asks Amazon ECR what it knows of an image without a signature; both of its questions have the same answer. */
+async function askForStatus(): Promise<string> {
+  using api = createEcrApi(ecr);
+  const statusOf = createSigningStatus({ ...clocks, api, deadlineMs: 5000 });
+  const status = await statusOf(CALLER, IMAGE, never);
+  switch (status.kind) {
+    case "none":
+      break;
+    case "archived":
+      assert.ok(status.count > 0);
+      break;
+    case "failed":
+      assertLine(`:${status.sentence}`);
+      assert.equal(typeof status.profile, "string");
+      break;
+    case "inProgress":
+      assert.equal(typeof status.profile, "string");
+      break;
+    case "unknown":
+      return failed(status.why);
+  }
+  return status.kind;
+}
+
+const QUESTIONS = new Map([
+  ["signer", askSigner],
+  ["token", askForToken],
+  ["status", askForStatus],
+]);
+
+function failed({ failure, sentence, words }: AwsFailure): string {
+  assertWords(sentence);
+  if (words !== undefined) assertWords(words, 400);
+  return `${failure} ${withoutForeign(sentence)}`;
+}
+
+/** One line, without a key of anybody's. */
+function assertWords(text: string, bytes?: number): void {
+  assertLine(text, bytes);
+  assert.doesNotMatch(text, /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/);
+}
+
+const withoutForeign = (sentence: string): string =>
+  sentence
+    .replace(/answered .*/, "answered …")
+    .replaceAll(/\d+/g, "…")
+    .slice(0, 80);
+
+function replyOf(input: Uint8Array): Reply | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(input).toString());
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { asks, status, type, body } = value as Readonly<Record<string, unknown>>;
+  const isStatus = typeof status === "number" && Number.isInteger(status) && status >= 200;
+  return {
+    asks: String(asks),
+    status: isStatus && status < 600 ? status : 200,
+    type: typeof type === "string" && /^[ -~]*$/.test(type) ? type : undefined,
+    body: typeof body === "string" ? body : JSON.stringify(body ?? null),
+  };
+}
+
+/**
+ * Answers of AWS, through its SDK, as far as we read them. Nothing is called not revoked but by a list that is there and is empty; a
+ * token is what AWS sent and fits into a header; of a failure there is one line, without a key.
+ */
+export const target: Target = {
+  name: "aws",
+  title:
+    "T-37 T-67 F-13 F-15 whatever AWS answers, nothing is not revoked but by a list that is there and empty, a token is the one that was sent, and no key is repeated",
+  maxBytes: 65_536,
+  form: json,
+  words: [
+    ...QUESTIONS.keys(),
+    "asks",
+    "status",
+    "type",
+    "body",
+    "revokedEntities",
+    "__type",
+    "code",
+    "message",
+    "Message",
+    "authorizationData",
+    "authorizationToken",
+    "expiresAt",
+    "proxyEndpoint",
+    "signingStatuses",
+    "signingProfileArn",
+    "failureCode",
+    "failureReason",
+    "IN_PROGRESS",
+    "COMPLETE",
+    "FAILED",
+    "referrers",
+    "artifactType",
+    "artifactStatus",
+    "ARCHIVED",
+    "ACTIVATING",
+    "application/vnd.cncf.notary.signature",
+    Buffer.from("AWS:password").toString("base64"),
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "TooManyRequestsException",
+    "ThrottlingException",
+    "ValidationException",
+    "InternalServiceErrorException",
+    "com.amazonaws.signer#AccessDeniedException:http://internal.amazon.com/",
+    "User: arn:aws:iam::111122223333:user/AKIAEXAMPLE000000000 is not authorized",
+    QUESTION.profileVersionArn,
+    QUESTION.jobArn,
+    "0".repeat(192),
+  ],
+  async check(input) {
+    reply = replyOf(input);
+    if (reply === undefined) return "no reply";
+    const ask = QUESTIONS.get(reply.asks);
+    return ask === undefined ? "no question" : `${reply.asks} ${await ask(reply)}`;
+  },
+};
