@@ -326,7 +326,10 @@ test(
     world.api.put(CLIENT_CA, { data: { "ca.crt": encode(authorities.gatekeeper.ca) } });
     const { log, line } = createLines();
     const waiting = line("waiting for certificates");
-    const starting = serve(config, log);
+    const stopping = new AbortController();
+    t.after(() => stopping.abort());
+    const starting = serve(config, log, { stopping: stopping.signal });
+    starting.catch(() => undefined);
     const admin = String((await waiting)["admin"]);
     await until(async () => (await checksOf(admin)).includes("ECONNRESET"));
     assert.equal((await fetch(`${admin}/livez`)).status, 200);

@@ -2,6 +2,7 @@
  * What the provider's own certificates are about, on the double of the API server: Gatekeeper's Secret, a Provider object, and
  * replicas that start when a test says so.
  */
+import { rootCertificates } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import {
   type Certificates,
@@ -54,7 +55,11 @@ export async function startWorld(clientCA: string): Promise<World> {
   const api = parts.use(await startApiServer());
   const events: CertificatesEvent[] = [];
   let isIngesting = true;
-  api.put(CLIENT_CA, { data: { "ca.crt": encode(clientCA), "ca.key": encode("never") } });
+  // Nothing but `ca.crt` may be looked at, and what is a root elsewhere is none here.
+  const other = encode(rootCertificates[0] ?? "");
+  api.put(CLIENT_CA, {
+    data: { "ca.crt": encode(clientCA), "ca.key": encode("never"), "tls.crt": other },
+  });
   api.put(PROVIDER, { spec: { url: "https://x", caBundle: "" } });
 
   /** As Gatekeeper reports. */
