@@ -1,6 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { getHeapSpaceStatistics } from "node:v8";
 
 /** What a process holds right after garbage was collected. */
 export interface Held {
@@ -12,7 +13,9 @@ export interface Held {
   readonly residentMiB: number;
   /** Objects that are reachable. */
   readonly heapMiB: number;
-  /** Pages of V8 beyond those objects. */
+  /** Code of JavaScript, compiled or not, and what V8 notes beside it. */
+  readonly codeMiB: number;
+  /** Pages of V8 beyond both. */
   readonly looseMiB: number;
   /** Bytes of buffers, which are outside of V8's pages. */
   readonly buffersMiB: number;
@@ -20,6 +23,8 @@ export interface Held {
 
 const MIB = 2 ** 20;
 const FILE = "held.jsonl";
+/** Spaces of V8's heap that hold code; the large ones as well. */
+const CODE_SPACE = /^(?:code|trusted)_/;
 
 /**
  * Collects garbage until nothing more goes, has V8 give free pages back to the system, and notes what is left in a file of the working
@@ -31,11 +36,15 @@ export function noteHeld(agedMs: number): void {
   globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
   const tookMs = performance.now() - from;
   const { rss, heapTotal, heapUsed, arrayBuffers } = process.memoryUsage();
+  const code = getHeapSpaceStatistics()
+    .filter(({ space_name: name }) => CODE_SPACE.test(name))
+    .reduce((total, { space_used_size: used }) => total + used, 0);
   const held: Held = {
     agedMs,
     tookMs,
     residentMiB: rss / MIB,
-    heapMiB: heapUsed / MIB,
+    heapMiB: (heapUsed - code) / MIB,
+    codeMiB: code / MIB,
     looseMiB: (heapTotal - heapUsed) / MIB,
     buffersMiB: arrayBuffers / MIB,
   };
