@@ -43,7 +43,9 @@ export async function readMaterial(source: MaterialSource): Promise<Material | B
   const validity = validityOf(leaf);
   if (validity === undefined) return bad("the serving certificate does not say when it is valid");
   const roots = certificatesOf(clientCA);
-  if (roots.length === 0) return bad("the client CA holds no certificate, or one that is broken");
+  if (roots.length === 0 || roots.some((root) => validityOf(root) === undefined)) {
+    return bad("the client CA holds no certificate, or one that is broken");
+  }
   try {
     if (!leaf.checkPrivateKey(createPrivateKey(key))) {
       return bad("the serving certificate does not belong to the key");

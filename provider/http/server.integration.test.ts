@@ -14,6 +14,7 @@ import {
 } from "../../testing/gatekeeper/certificates.ts";
 import { refuseAll, type Service, startService } from "../../testing/gatekeeper/service.ts";
 import { listen } from "../../testing/loopback.ts";
+import { withEnd } from "../../testing/signing/ends.ts";
 import type { CertificateState } from "./server.ts";
 
 const authorities = await createAuthorities();
@@ -369,19 +370,14 @@ test("files are read when they change, without being told", async (t) => {
   assert.equal(new Date(socket.getPeerCertificate().valid_to).getTime(), state.notAfter.getTime());
 });
 
-/** The certificate with another text in the place of its last time. */
-function withoutEnd(pem: string): string {
-  const der = Buffer.from(new X509Certificate(pem).raw);
-  const [end] = [...der.toString("latin1").matchAll(/\d{12}Z/g)].slice(-1);
-  der.write("999999999999Z", end?.index ?? 0, "latin1");
-  return new X509Certificate(der).toString();
-}
-
 const { serving } = authorities;
+/** The same certificate, but for an end that is no time. */
+const endless = (pem: string): string =>
+  new X509Certificate(withEnd(new X509Certificate(pem).raw, "999999999999Z")).toString();
 const broken = [
   {
     title: "a certificate that does not say when it ends",
-    files: { serving: { ...serving, cert: withoutEnd(serving.cert) } },
+    files: { serving: { ...serving, cert: endless(serving.cert) } },
   },
   { title: "a key of another pair", files: { serving: { ...serving, key: other.key } } },
   { title: "a certificate of another pair", files: { serving: { ...serving, cert: other.cert } } },
@@ -392,6 +388,10 @@ const broken = [
   { title: "half a key", files: { serving: { ...serving, key: serving.key.slice(0, 100) } } },
   { title: "an empty certificate", files: { serving: { ...serving, cert: "" } } },
   { title: "an empty client CA", files: { ca: "" } },
+  {
+    title: "a client CA that does not say when it ends",
+    files: { ca: endless(authorities.gatekeeper.ca) },
+  },
   { title: "half a client CA", files: { ca: authorities.gatekeeper.ca.slice(0, 500) } },
   {
     title: "one broken client CA of two",
