@@ -180,6 +180,30 @@ test("an error that nobody foresaw is told of, and looking after them goes on", 
   assert.deepEqual([first.failure, first.problem], ["internal", "ERR_ASSERTION"]);
 });
 
+for (const days of [-40, 40, 4000]) {
+  test(
+    `F-30 a replica whose clock is ${days} days off follows the others and changes nothing`,
+    BOUND,
+    async () => {
+      await using world = await startWorld();
+      const good = await world.start();
+      await good.ready(soon());
+      await until(() => good.state().ageMs !== undefined);
+      const before = changes(world);
+      const wrong = await world.start({ wallNow: () => Date.now() + days * 86_400_000 });
+      await wrong.ready(soon());
+      await until(() => wrong.state().problem !== undefined || wrong.state().ageMs !== undefined);
+      assert.deepEqual(await wrong.source.read(), await good.source.read());
+      // With it gone, the Secret too is left to whoever knows the time.
+      await good[Symbol.asyncDispose]();
+      world.api.remove(OWN);
+      await until(() => wrong.state().problem?.startsWith("clock: ") ?? false);
+      assert.equal(world.api.get(OWN), undefined);
+      assert.deepEqual(changes(world), before);
+    },
+  );
+}
+
 test("replicas whose names are IPv6 addresses renew no certificate for them", BOUND, async () => {
   await using world = await startWorld();
   const certificates = await world.start({ names: ["2001:DB8::0:1"] });

@@ -14,7 +14,9 @@ test("an object is read, and a refusal is an answer with the API's reason", asyn
   assert.equal(found.kind, "ok");
   const body = { metadata: { name: "a" } };
   const refused = await client.send({ method: "POST", path: SECRETS, body });
-  assert.deepEqual(refused, {
+  assert.ok(refused.kind === "refused" && Math.abs(Date.now() - (refused.at ?? 0)) < 300_000);
+  const { at: _at, ...rest } = refused;
+  assert.deepEqual(rest, {
     kind: "refused",
     status: 409,
     reason: "AlreadyExists",
@@ -41,6 +43,17 @@ test("a request that its caller ends is ended", async () => {
   caller.abort();
   assert.deepEqual(await answer, { kind: "unreachable", problem: "ABORTED" });
 });
+
+for (const reason of ["a\nline", "x".repeat(65), "a.b", ""]) {
+  test(`a reason that is no word of the API, ${JSON.stringify(reason.slice(0, 9))}, is none`, async () => {
+    await using api = await startApiServer();
+    using client = await createClient({ kubeconfig: api.kubeconfig });
+    api.fault = () => ({ status: 500, reason });
+    const answer = await client.send({ path: `${SECRETS}/a` });
+    assert.ok(answer.kind === "refused");
+    assert.deepEqual([answer.status, answer.reason], [500, ""]);
+  });
+}
 
 const broken = [
   { name: "a broken connection", fault: "reset" as const, maxBytes: 1000, problem: "ECONNRESET" },

@@ -17,12 +17,13 @@ export interface ApiRequest {
 
 /**
  * What came of a request. A refusal is an answer: `reason` is one of the API's own (`NotFound`, `Conflict`, `Forbidden`),
- * `message` its sentence. `problem` is a code such as `ECONNREFUSED` or `TIMEOUT`; neither host nor token is in it.
+ * `message` its sentence; `at` is when it was sent by the server's clock, milliseconds since the epoch. `problem` is a code such as `ECONNREFUSED` or `TIMEOUT`; neither host nor token is in it.
  */
 export type ApiAnswer =
-  | { readonly kind: "ok"; readonly body: unknown }
+  | { readonly kind: "ok"; readonly body: unknown; readonly at?: number | undefined }
   | {
       readonly kind: "refused";
+      readonly at?: number | undefined;
       readonly status: number;
       readonly reason: string;
       readonly message: string;
@@ -122,7 +123,12 @@ export async function createClient(options: ClientOptions = {}): Promise<Kuberne
         const incoming = await open(request, "application/json", either);
         const status = incoming.statusCode ?? 0;
         const body = parse(await textOf(incoming, maxBytes));
-        return status >= 200 && status < 300 ? { kind: "ok", body } : refused(status, body);
+        // RFC 9110 6.6.1; in whole seconds.
+        const date = Date.parse(incoming.headers.date ?? "");
+        const at = Number.isNaN(date) ? undefined : date;
+        return status >= 200 && status < 300
+          ? { kind: "ok", body, at }
+          : { ...refused(status, body), at };
       } catch (error) {
         return { kind: "unreachable", problem: problemOf(error, either) };
       }
@@ -151,9 +157,12 @@ export async function createClient(options: ClientOptions = {}): Promise<Kuberne
   };
 }
 
-function refused(status: number, body: unknown): ApiAnswer {
+/** A reason of the API is one word, whoever answered in its place. */
+const REASON = /^[A-Za-z]{1,64}$/;
+
+function refused(status: number, body: unknown) {
   const { reason = "", message = "" } = Status.safeParse(body).data ?? {};
-  return { kind: "refused", status, reason, message };
+  return { kind: "refused" as const, status, reason: REASON.test(reason) ? reason : "", message };
 }
 
 function problemOf(error: unknown, signal: AbortSignal): string {

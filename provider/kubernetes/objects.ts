@@ -14,6 +14,7 @@ export const FAILURES = [
   "provider_missing",
   "client_ca_read",
   "client_ca_missing",
+  "clock",
   "internal",
 ] as const;
 export type Failure = (typeof FAILURES)[number];
@@ -47,8 +48,11 @@ export type SecretObject =
 export interface Objects {
   /** Those that exist. */
   readProviders(signal: AbortSignal): Promise<readonly ProviderObject[]>;
-  /** @returns undefined when there is none */
-  readSecret(signal: AbortSignal): Promise<SecretObject | undefined>;
+  /** @returns undefined when there is none; `at` is when the API server said so, by its own clock */
+  readSecret(signal: AbortSignal): Promise<{
+    readonly found: SecretObject | undefined;
+    readonly at: number | undefined;
+  }>;
   /**
    * Writes the Secret on condition that its version is still this one, or that there is none.
    * @returns whether it was; if not, another replica was faster
@@ -105,11 +109,14 @@ export function createObjects(
     },
     async readSecret(signal) {
       const answer = await client.send({ path: `${secrets}/${secret.name}` }, signal);
-      if (isRefusedAs(answer, "NotFound")) return undefined;
+      const at = answer.kind === "unreachable" ? undefined : answer.at;
+      if (isRefusedAs(answer, "NotFound")) return { found: undefined, at };
       const { metadata, data } = expectBody(answer, Secret, "secret_read");
       const state = readState(data ?? {});
       const version = metadata.resourceVersion;
-      return state === undefined ? { kind: "broken", version } : { kind: "state", state, version };
+      const found: SecretObject =
+        state === undefined ? { kind: "broken", version } : { kind: "state", state, version };
+      return { found, at };
     },
     async writeSecret(state, version, signal) {
       const data = writeState(state);

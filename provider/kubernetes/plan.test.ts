@@ -237,6 +237,20 @@ const cases: readonly Case[] = [
     write: "begin",
   },
   {
+    name: "a certificate that is not valid yet, made by a wrong clock, is replaced",
+    observed: { secret: found(stateOf({ serving: { ...serving, begins: NOW + DAY } })) },
+    write: "renew",
+  },
+  {
+    name: "a CA that is not valid yet gets a successor, whatever it signed",
+    observed: {
+      secret: found(
+        stateOf({ authority: pair("ca", 1, 366), serving: { ...serving, begins: NOW + DAY } }),
+      ),
+    },
+    write: "announce",
+  },
+  {
     name: "the CA before is trusted until its time is over",
     observed: { secret: found(stateOf({ former })) },
     write: undefined,

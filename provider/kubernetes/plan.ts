@@ -157,11 +157,14 @@ function writeOf(
   // While replicas of two configurations run side by side, each name of either stays.
   const names = missing.length === 0 ? settings.names : [...serving.names, ...missing];
   // No certificate outlives its CA: a renewed one that ends with it would be due again at once.
-  const isDue = dueAt(serving, settings) <= now && serving.ends < authority.ends;
+  // One that is not valid yet was made by a clock that was wrong. What its CA signs is of no use either until that one begins.
+  const isAhead = serving.begins > now && authority.begins <= now;
+  const isDue = isAhead || (dueAt(serving, settings) <= now && serving.ends < authority.ends);
   if (missing.length > 0 || isDue) return { kind: "renew", state, version, names };
   if (former !== undefined && former.until <= now) return { kind: "retire", state, version };
   // One change of CA after the other, so that the bundle never grows.
-  return next === undefined && former === undefined && dueAt(authority, settings) <= now
+  const isLeaving = authority.begins > now || dueAt(authority, settings) <= now;
+  return next === undefined && former === undefined && isLeaving
     ? { kind: "announce", state, version }
     : undefined;
 }

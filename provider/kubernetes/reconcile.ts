@@ -56,6 +56,9 @@ export interface Reconciler {
 /** Changes that one pass makes at most; what is left comes with the next. */
 const MAX_WRITES = 4;
 
+/** Milliseconds that this clock may differ from the API server's for certificates to be made by it. */
+const MAX_SKEW_MS = 300_000;
+
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { objects, places, lives, settings, wallNow, now, observe } = options;
   let remembered: State | undefined;
@@ -70,18 +73,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const look = async (signal: AbortSignal) => {
     // In this order: whoever applies a bundle on condition of the version of the object then knows a Secret that is no older.
     const providers = await objects.readProviders(signal);
-    const found = await objects.readSecret(signal);
+    const { found, at } = await objects.readSecret(signal);
+    const skewMs = at === undefined ? 0 : Math.abs(wallNow() - at);
     if (found?.kind === "state") {
       lostSince = undefined;
       remembered = found.state;
       const trustedForMs = watchTrust(found.state, providers);
-      return { secret: found, providers, remembered, trustedForMs };
+      return { secret: found, providers, remembered, trustedForMs, skewMs };
     }
     lostSince ??= now();
     const forMs = now() - lostSince;
     const secret: FoundSecret =
       found === undefined ? { kind: "absent", forMs } : { ...found, forMs };
-    return { secret, providers, remembered, trustedForMs: 0 };
+    return { secret, providers, remembered, trustedForMs: 0, skewMs };
   };
 
   /** @returns for how many milliseconds the CAs of this state have been trusted, as far as it was seen */
@@ -120,6 +124,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       );
       if (missing.length > 0) throw new ApiFailure("provider_missing", missing.join(", "));
       return againAt;
+    }
+    // By a clock that is wrong certificates end that do not, and others are made that nobody takes: that is left to other replicas.
+    if (observed.skewMs > MAX_SKEW_MS) {
+      const seconds = Math.round(observed.skewMs / 1000);
+      throw new ApiFailure("clock", `${seconds} s from the API server's`);
     }
     const state = await carryOut(write, wallNow(), settings.names, lives);
     const version = "version" in write ? write.version : undefined;
