@@ -529,6 +529,18 @@ suite("the chart", () => {
     });
   }
 
+  test("Gatekeeper on the network of its nodes, which no label of a Pod names, may call where it is told of", async () => {
+    const nodes = { ipBlock: { cidr: "10.0.0.0/16" } };
+    const file = await helm.values({ networkPolicy: { callersFrom: [nodes] } });
+    const { spec } = find(parseDocuments(await helm.render([least, file])), "NetworkPolicy");
+    const { ingress } = spec as {
+      readonly ingress: readonly { readonly from: readonly object[]; readonly ports: object }[];
+    };
+    assert.equal(ingress.length, 1);
+    assert.deepEqual(ingress[0]?.from[1], nodes);
+    assert.deepEqual(ingress[0].ports, [{ port: "https", protocol: "TCP" }]);
+  });
+
   test("a change of the configuration restarts the Pods, one of trust does not", async () => {
     const template = async (...files: readonly string[]) =>
       find(parseDocuments(await helm.render([least, ...files])), "Deployment")["spec"];
