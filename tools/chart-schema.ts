@@ -1,5 +1,6 @@
 // Writes what of the chart comes from elsewhere in this repository: `node tools/chart-schema.ts`.
 import { readFileSync, writeFileSync } from "node:fs";
+import { parse } from "yaml";
 import { z } from "zod";
 import { schema } from "../provider/config/schema.ts";
 
@@ -74,10 +75,56 @@ export function configurationSchema(): object {
   };
 }
 
-/** values.schema.json with its part `config` made anew. */
+/** A schema of the template's parameters that knows no more than it names: the API server drops the rest without a word. */
+function parametersNode(node: Node): Node {
+  const members = Object.entries(node).filter(
+    ([name]) => name !== "default" && !name.startsWith("x-kubernetes-"),
+  );
+  const { items, properties, ...rest } = Object.fromEntries(members) as Node;
+  return {
+    ...rest,
+    ...(items !== undefined && { items: parametersNode(items) }),
+    ...(properties !== undefined && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, member]) => [name, parametersNode(member)]),
+      ),
+      additionalProperties: false,
+    }),
+  };
+}
+
+/** The part `policy.constraint.parameters` of the chart's values: a misspelt `policy` would ask for the one named default. */
+function parametersSchema(): object {
+  const { spec } = parse(readFileSync(TEMPLATE, "utf8")) as {
+    readonly spec: {
+      readonly crd: {
+        readonly spec: { readonly validation: { readonly openAPIV3Schema: Node } };
+      };
+    };
+  };
+  return {
+    description: "Parameters of the template, docs/policies.md.",
+    ...parametersNode(spec.crd.spec.validation.openAPIV3Schema),
+  };
+}
+
+/** What is written here of values.schema.json. */
+interface ValuesSchema {
+  readonly properties: {
+    config: object;
+    readonly policy: {
+      readonly properties: {
+        readonly constraint: { readonly properties: { parameters: object } };
+      };
+    };
+  };
+}
+
+/** values.schema.json with its parts `config` and `policy.constraint.parameters` made anew. */
 export function writtenSchema(text: string): string {
-  const values = JSON.parse(text) as { properties: Record<string, unknown> };
-  values.properties["config"] = configurationSchema();
+  const values = JSON.parse(text) as ValuesSchema;
+  values.properties.config = configurationSchema();
+  values.properties.policy.properties.constraint.properties.parameters = parametersSchema();
   return `${JSON.stringify(values, null, 2)}\n`;
 }
 

@@ -274,6 +274,46 @@ const REFUSED: readonly {
     says: /alone proves nothing/,
   },
   {
+    name: "a constraint that spares every namespace",
+    values: { policy: { constraint: { excludedNamespaces: ["kube-system", "*"] } } },
+    says: /excludedNamespaces\/1.*does not match pattern/,
+  },
+  {
+    name: "a misspelt member of a rule, which the API server would drop",
+    values: {
+      policy: { constraint: { parameters: { rules: [{ images: ["*"], polciy: "prod" }] } } },
+    },
+    says: /parameters\/rules\/0.*'polciy' not allowed/,
+  },
+  {
+    name: "a misspelt end of an exemption",
+    values: {
+      policy: {
+        constraint: {
+          parameters: {
+            rules: [{ images: ["*"], exempt: { reason: "x", untill: "2027-01-01" } }],
+          },
+        },
+      },
+    },
+    says: /rules\/0\/exempt/,
+  },
+  {
+    name: "a label by which Pods are found",
+    values: { podLabels: { "app.kubernetes.io/name": "other" } },
+    says: /invalid propertyName 'app.kubernetes.io\/name'/,
+  },
+  {
+    name: "a label of the chart's own",
+    values: { commonLabels: { "app.kubernetes.io/instance": "other" } },
+    says: /invalid propertyName 'app.kubernetes.io\/instance'/,
+  },
+  {
+    name: "the annotation that has Pods replaced when the configuration changes",
+    values: { podAnnotations: { "checksum/configuration": "same" } },
+    says: /invalid propertyName 'checksum\/configuration'/,
+  },
+  {
     name: "a tag beside a digest",
     values: { image: { tag: "v1", digest: `sha256:${"a".repeat(64)}` } },
     says: /image\.tag has no effect/,
