@@ -55,20 +55,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 PEM of the authority for the Provider objects, or nothing: what was given; else ca.crt of the Secret; else what a Provider object of this
 release has already, so that a Secret which is gone for a moment takes no Provider away. With selfManaged the provider writes it; but Gatekeeper
 takes no Provider without a certificate, so it is made with one that has ended and whose key nobody has. That one never changes: Helm 3 writes what
-is another than in the revision before, and so writes it once. Called with the root.
+is another than in the revision before, and so writes it once. Where another mode was before, its authority stays until the provider has added its
+own: the Pods of before go on showing what it signed. Called with the root.
 */}}
 {{- define "notation-provider.caBundle" -}}
 {{- if .Values.certificates.caBundle -}}
 {{- .Values.certificates.caBundle -}}
 {{- else if eq .Values.certificates.mode "selfManaged" -}}
-{{- .Files.Get "files/placeholder-ca.crt" -}}
+{{- $before := ternary "" (include "notation-provider.knownBundle" .) (eq (include "notation-provider.isTakenOver" .Values.providers.validation.name) "true") -}}
+{{- $before | default (.Files.Get "files/placeholder-ca.crt") -}}
 {{- else -}}
+{{- include "notation-provider.secretBundle" . | default (include "notation-provider.knownBundle" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* PEM of the authority as it stands beside the serving certificate in its Secret, or nothing. Called with the root. */}}
+{{- define "notation-provider.secretBundle" -}}
 {{- $secret := lookup "v1" "Secret" .Release.Namespace (include "notation-provider.tlsSecret" .) -}}
-{{- $fromSecret := dig "data" "ca.crt" "" $secret -}}
-{{- if $fromSecret -}}
-{{- $fromSecret | b64dec -}}
-{{- else -}}
-{{- include "notation-provider.knownBundle" . -}}
+{{- dig "data" "ca.crt" "" $secret | b64dec -}}
+{{- end -}}
+
+{{/* Whether the provider itself has written the bundle of a Provider object: `true` or nothing. Called with the object's name. */}}
+{{- define "notation-provider.isTakenOver" -}}
+{{- range dig "metadata" "managedFields" list (lookup "externaldata.gatekeeper.sh/v1beta1" "Provider" "" .) -}}
+{{- if and (eq .operation "Apply") (eq .manager "notation-provider") (hasKey (dig "f:spec" dict .fieldsV1) "f:caBundle") -}}
+true
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -80,15 +91,10 @@ would be deleted. Called with (dict "root" $ "name" "notation").
 */}}
 {{- define "notation-provider.leavesBundle" -}}
 {{- $isApplied := false -}}
-{{- $isTakenOver := false -}}
 {{- range dig "metadata" "managedFields" list (lookup "externaldata.gatekeeper.sh/v1beta1" "Provider" "" .name) -}}
-{{- if eq .operation "Apply" -}}
-{{- $fields := dig "f:spec" dict .fieldsV1 -}}
-{{- $isApplied = or $isApplied (hasKey $fields "f:url") -}}
-{{- $isTakenOver = or $isTakenOver (and (hasKey $fields "f:caBundle") (eq .manager "notation-provider")) -}}
+{{- $isApplied = or $isApplied (and (eq .operation "Apply") (hasKey (dig "f:spec" dict .fieldsV1) "f:url")) -}}
 {{- end -}}
-{{- end -}}
-{{- if and $isApplied $isTakenOver (eq .root.Values.certificates.mode "selfManaged") -}}
+{{- if and $isApplied (include "notation-provider.isTakenOver" .name) (eq .root.Values.certificates.mode "selfManaged") -}}
 true
 {{- end -}}
 {{- end -}}
