@@ -258,6 +258,14 @@ const REFUSED: readonly {
     },
     says: /serviceAccount\.annotations have no effect unless serviceAccount\.create/,
   },
+  ...["", "default"].map((name) => ({
+    name: `rights to Secrets for the account of every Pod, named ${JSON.stringify(name)},`,
+    values: {
+      certificates: { mode: "selfManaged", existingSecret: "", caBundle: "" },
+      serviceAccount: { create: false, name },
+    },
+    says: /default is the account of every Pod that names none/,
+  })),
   {
     name: "fewer replicas at most than at least",
     values: { autoscaling: { enabled: true, minReplicas: 7 } },
