@@ -204,6 +204,43 @@ for (const days of [-40, 40, 4000]) {
   );
 }
 
+test(
+  "a Provider that takes no bundle holds up neither another one nor a renewal",
+  BOUND,
+  async () => {
+    await using world = await startWorld();
+    const other = `${PROVIDER}-digest`;
+    const providers = ["notation", "notation-digest"];
+    world.api.put(other, { spec: { url: "https://x", caBundle: "" } });
+    world.api.fault = ({ method, path }) =>
+      method === "PATCH" && path === PROVIDER ? { status: 403, reason: "Forbidden" } : undefined;
+    const certificates = await world.start({ providers });
+    await certificates.ready(soon());
+    await until(() => certificates.state().problem === "provider_write: Forbidden");
+    assert.deepEqual(world.api.get(other)?.["spec"], {
+      url: "https://x",
+      caBundle: encode(world.secret("ca.crt") ?? ""),
+    });
+    await using renamed = await world.start({ providers, names: ["notation-provider.elsewhere"] });
+    await until(() => changes(world).includes("renew"));
+    assert.ok(renamed);
+  },
+);
+
+test("a replica that may not read Providers serves what the others made", BOUND, async () => {
+  await using world = await startWorld();
+  const first = await world.start();
+  await first.ready(soon());
+  const { certificate } = await first.source.read();
+  await first[Symbol.asyncDispose]();
+  world.api.fault = ({ path }) =>
+    path === PROVIDER ? { status: 403, reason: "Forbidden" } : undefined;
+  const late = await world.start();
+  await late.ready(soon());
+  assert.equal((await late.source.read()).certificate, certificate);
+  await until(() => late.state().problem === "provider_read: Forbidden");
+});
+
 test("replicas whose names are IPv6 addresses renew no certificate for them", BOUND, async () => {
   await using world = await startWorld();
   const certificates = await world.start({ names: ["2001:DB8::0:1"] });

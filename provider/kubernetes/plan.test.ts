@@ -251,6 +251,24 @@ const cases: readonly Case[] = [
     write: "announce",
   },
   {
+    name: "a certificate is renewed though no Provider could be read",
+    observed: {
+      secret: found(stateOf({ serving: { ...serving, begins: NOW - 170 * DAY } })),
+      providers: undefined,
+    },
+    write: "renew",
+  },
+  {
+    name: "a CA does not take over while nobody can say whom Gatekeeper trusts",
+    observed: { secret: found(announced), providers: undefined, trustedForMs: 5_000 },
+    write: undefined,
+  },
+  {
+    name: "nor is one begun",
+    observed: { secret: { kind: "absent", forMs: 60_000 }, providers: undefined },
+    write: undefined,
+  },
+  {
     name: "the CA before is trusted until its time is over",
     observed: { secret: found(stateOf({ former })) },
     write: undefined,

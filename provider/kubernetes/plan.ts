@@ -22,8 +22,11 @@ export type FoundSecret =
 
 export interface Observed {
   readonly secret: FoundSecret;
-  /** Those that exist. They have to be read before the Secret is: see {@link plan}. */
-  readonly providers: readonly ProviderObject[];
+  /**
+   * Those that exist; undefined when they could not be read: then whatever depends on whom Gatekeeper trusts waits, and nothing
+   * else does. They have to be read before the Secret is: see {@link plan}.
+   */
+  readonly providers: readonly ProviderObject[] | undefined;
   /** What this replica served with last. */
   readonly remembered: State | undefined;
   /** How many milliseconds {@link isTrusted} has been true of this state. */
@@ -116,7 +119,7 @@ export function plan(observed: Observed, now: number, settings: PlanSettings): P
     const write = writeOf(secret, observed, now, settings);
     return {
       ...(write !== undefined && { write }),
-      repair: providers.filter((provider) => provider.bundle !== bundle),
+      repair: (providers ?? []).filter((provider) => provider.bundle !== bundle),
       againAt: nextLook(state, observed, now, settings),
     };
   }
@@ -127,6 +130,7 @@ export function plan(observed: Observed, now: number, settings: PlanSettings): P
       ? { ...none, write: { kind: "replace", state: remembered } }
       : { ...none, write: { kind: "restore", state: remembered, version } };
   }
+  if (providers === undefined) return { ...none, againAt: Infinity };
   const left = settings.deferenceMs - secret.forMs;
   const valid = providers.flatMap((each) => each.authorities.filter(({ ends }) => ends > now));
   const trusted = [...new Set(valid.map(({ certificate }) => certificate))];
@@ -156,9 +160,9 @@ function writeOf(
   const missing = settings.names.filter((name) => !serving.names.includes(name));
   // While replicas of two configurations run side by side, each name of either stays.
   const names = missing.length === 0 ? settings.names : [...serving.names, ...missing];
-  // No certificate outlives its CA: a renewed one that ends with it would be due again at once.
   // One that is not valid yet was made by a clock that was wrong. What its CA signs is of no use either until that one begins.
   const isAhead = serving.begins > now && authority.begins <= now;
+  // No certificate outlives its CA: a renewed one that ends with it would be due again at once.
   const isDue = isAhead || (dueAt(serving, settings) <= now && serving.ends < authority.ends);
   if (missing.length > 0 || isDue) return { kind: "renew", state, version, names };
   if (former !== undefined && former.until <= now) return { kind: "retire", state, version };
@@ -176,6 +180,7 @@ function canTakeOver(
   now: number,
   { patienceMs, handoverMs }: PlanSettings,
 ): boolean {
+  if (providers === undefined) return state.authority.ends <= now;
   // Nobody trusts the one that has ended, and where no Provider calls there is nobody to wait for.
   if (state.authority.ends <= now || providers.length === 0) return true;
   if (isTrusted(state, providers)) return trustedForMs >= handoverMs;

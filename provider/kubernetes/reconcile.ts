@@ -4,6 +4,7 @@ import { ApiFailure, type Failure, type Objects, type Places } from "./objects.t
 import {
   type FoundSecret,
   isTrusted,
+  type Observed,
   plan,
   type PlanSettings,
   type ProviderObject,
@@ -59,6 +60,16 @@ const MAX_WRITES = 4;
 /** Milliseconds that this clock may differ from the API server's for certificates to be made by it. */
 const MAX_SKEW_MS = 300_000;
 
+/** @throws whatever is no {@link ApiFailure} */
+async function orFailure<T>(work: () => Promise<T>): Promise<T | ApiFailure> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ApiFailure) return error;
+    throw error;
+  }
+}
+
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { objects, places, lives, settings, wallNow, now, observe } = options;
   let remembered: State | undefined;
@@ -72,57 +83,71 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   const look = async (signal: AbortSignal) => {
     // In this order: whoever applies a bundle on condition of the version of the object then knows a Secret that is no older.
-    const providers = await objects.readProviders(signal);
+    const read = await orFailure(async () => await objects.readProviders(signal));
+    const [providers, unread] = read instanceof ApiFailure ? [undefined, read] : [read];
     const { found, at } = await objects.readSecret(signal);
     const skewMs = at === undefined ? 0 : Math.abs(wallNow() - at);
     if (found?.kind === "state") {
       lostSince = undefined;
       remembered = found.state;
       const trustedForMs = watchTrust(found.state, providers);
-      return { secret: found, providers, remembered, trustedForMs, skewMs };
+      return { secret: found, providers, unread, remembered, trustedForMs, skewMs };
     }
     lostSince ??= now();
     const forMs = now() - lostSince;
     const secret: FoundSecret =
       found === undefined ? { kind: "absent", forMs } : { ...found, forMs };
-    return { secret, providers, remembered, trustedForMs: 0, skewMs };
+    return { secret, providers, unread, remembered, trustedForMs: 0, skewMs };
   };
 
   /** @returns for how many milliseconds the CAs of this state have been trusted, as far as it was seen */
-  const watchTrust = (state: State, providers: readonly ProviderObject[]): number => {
+  const watchTrust = (state: State, providers: Observed["providers"]): number => {
     const bundle = bundleOf(state);
-    if (!isTrusted(state, providers)) trusted = undefined;
+    if (providers === undefined || !isTrusted(state, providers)) trusted = undefined;
     else if (trusted?.bundle !== bundle) trusted = { bundle, since: now() };
     return trusted === undefined ? 0 : now() - trusted.since;
   };
 
+  /** @returns what failed first; one object that cannot be written holds up no other */
   const apply = async (
     {
       repair,
-      providers,
-    }: { repair: readonly ProviderObject[]; providers: readonly ProviderObject[] },
+      providers = [],
+    }: { repair: readonly ProviderObject[]; providers: Observed["providers"] },
     bundle: string,
     signal: AbortSignal,
-  ): Promise<void> => {
+  ): Promise<ApiFailure | undefined> => {
+    const failures: ApiFailure[] = [];
     for (const provider of repair) {
-      if (!(await objects.applyBundle(provider, bundle, signal))) continue;
-      const isRepair = seen.get(provider.name) === bundle;
-      observe({ kind: "applied", provider: provider.name, isRepair });
+      const applied = await orFailure(
+        async () => await objects.applyBundle(provider, bundle, signal),
+      );
+      if (applied instanceof ApiFailure) failures.push(applied);
+      else if (applied) {
+        const isRepair = seen.get(provider.name) === bundle;
+        observe({ kind: "applied", provider: provider.name, isRepair });
+      }
     }
     for (const { name } of providers) seen.set(name, bundle);
+    return failures[0];
+  };
+  const missing = (providers: readonly ProviderObject[] = []): ApiFailure | undefined => {
+    const names = places.providers.filter((name) => !providers.some((each) => each.name === name));
+    return names.length === 0 ? undefined : new ApiFailure("provider_missing", names.join(", "));
   };
 
   /** @returns when to look again, or undefined when a change was made, or lost to another replica */
   const step = async (signal: AbortSignal): Promise<number | undefined> => {
     const observed = await look(signal);
     const { write, repair, againAt } = plan(observed, wallNow(), settings);
-    const { secret, providers } = observed;
-    if (secret.kind === "state") await apply({ repair, providers }, bundleOf(secret.state), signal);
+    const { secret, providers, unread } = observed;
+    const unapplied =
+      secret.kind === "state"
+        ? await apply({ repair, providers }, bundleOf(secret.state), signal)
+        : undefined;
     if (write === undefined) {
-      const missing = places.providers.filter(
-        (name) => !providers.some((each) => each.name === name),
-      );
-      if (missing.length > 0) throw new ApiFailure("provider_missing", missing.join(", "));
+      const failure = unread ?? unapplied ?? missing(providers);
+      if (failure !== undefined) throw failure;
       return againAt;
     }
     // By a clock that is wrong certificates end that do not, and others are made that nobody takes: that is left to other replicas.
