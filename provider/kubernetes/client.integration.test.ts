@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { startApiServer } from "../../testing/kubernetes/api-server.ts";
 import { createClient } from "./client.ts";
@@ -30,6 +30,27 @@ test("a server that never answers costs a request's time and no more", async () 
   api.fault = () => "silent";
   const answer = await client.send({ path: `${SECRETS}/a` });
   assert.deepEqual(answer, { kind: "unreachable", problem: "TIMEOUT" });
+});
+
+test("a token that is refused is read anew for the next request, whatever the time", async () => {
+  await using api = await startApiServer();
+  const tokenFile = `${api.kubeconfig}.token`;
+  const parsed = JSON.parse(await readFile(api.kubeconfig, "utf8")) as {
+    readonly users: readonly [{ readonly user: { readonly token: string } }];
+  };
+  const [{ user }] = parsed.users;
+  // As the library has a Pod's own.
+  const provider = { name: "tokenFile", config: { tokenFile } };
+  const users = [{ name: "tester", user: { "auth-provider": provider } }];
+  await writeFile(api.kubeconfig, JSON.stringify({ ...parsed, users }));
+  await writeFile(tokenFile, "of-an-hour-ago");
+  using client = await createClient({ kubeconfig: api.kubeconfig });
+  api.put(`${SECRETS}/a`, { data: {} });
+  const ask = async () => await client.send({ path: `${SECRETS}/a` });
+  const refused = await ask();
+  assert.ok(refused.kind === "refused" && refused.status === 401);
+  await writeFile(tokenFile, user.token);
+  assert.equal((await ask()).kind, "ok");
 });
 
 test("a request that its caller ends is ended", async () => {

@@ -58,6 +58,7 @@ const MAX_SOCKETS = 16;
 /** After it the API server ends a watch; a connection that died unseen is given up a little later. */
 const WATCH_SECONDS = 240;
 const WATCH_MS = (WATCH_SECONDS + 30) * 1000;
+const UNAUTHORIZED = 401;
 const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 const Status = z.object({ reason: z.string().default(""), message: z.string().default("") });
@@ -72,9 +73,13 @@ const WatchEvent = z.object({ type: z.string(), object: z.unknown() });
 export async function createClient(options: ClientOptions = {}): Promise<KubernetesClient> {
   const { kubeconfig, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
   const { KubeConfig } = await import("@kubernetes/client-node");
-  const config = new KubeConfig();
-  if (kubeconfig === undefined) config.loadFromCluster();
-  else config.loadFromFile(kubeconfig);
+  const load = () => {
+    const loaded = new KubeConfig();
+    if (kubeconfig === undefined) loaded.loadFromCluster();
+    else loaded.loadFromFile(kubeconfig);
+    return loaded;
+  };
+  let config = load();
   const cluster = config.getCurrentCluster();
   const server = URL.parse(cluster?.server ?? "");
   if (server?.protocol !== "https:") {
@@ -115,6 +120,18 @@ export async function createClient(options: ClientOptions = {}): Promise<Kuberne
     return await promise;
   };
 
+  /**
+   * Has the token read anew for the next request. The library reads its file again when a minute has passed by the wall clock: after
+   * that was set back by a day, not for a day, and the token is good for an hour.
+   */
+  const readToken = (): void => {
+    try {
+      config = load();
+    } catch {
+      // A kubeconfig that is being written; the next refusal has it read again.
+    }
+  };
+
   return {
     async send(request, signal) {
       const deadline = AbortSignal.timeout(timeoutMs);
@@ -122,6 +139,7 @@ export async function createClient(options: ClientOptions = {}): Promise<Kuberne
       try {
         const incoming = await open(request, "application/json", either);
         const status = incoming.statusCode ?? 0;
+        if (status === UNAUTHORIZED) readToken();
         const body = parse(await textOf(incoming, maxBytes));
         // RFC 9110 6.6.1; in whole seconds.
         const date = Date.parse(incoming.headers.date ?? "");
