@@ -88,8 +88,9 @@ async function askSigner({ status, body }: Reply): Promise<string> {
   if (words !== undefined) assertWords(words.sentence);
   switch (answer.kind) {
     case "notRevoked":
-      // The one answer that lets a signature pass has one form.
-      assert.deepEqual([status, listOf(body)], [200, []]);
+      // The one answer that lets a signature pass: a success, with a list that is there and empty.
+      assert.ok(status < 300, String(status));
+      assert.deepEqual(listOf(body), []);
       break;
     case "revoked":
       assert.deepEqual(answer.entities, listOf(body));
