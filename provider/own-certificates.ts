@@ -42,7 +42,7 @@ const WORDS = {
 export async function createOwnCertificates(
   { names, secret, clientCA, providers, ...more }: NonNullable<Config["certificates"]>,
   log: Log,
-  metrics: Pick<Metrics, "observeCertificates">,
+  metrics: Pick<Metrics, "observeCertificates" | "watchCertificates">,
 ): Promise<OwnCertificates> {
   const { authorityLife, servingLife, kubeconfig } = more;
   const parts = new AsyncDisposableStack();
@@ -76,6 +76,7 @@ export async function createOwnCertificates(
       random: Math.random,
     }),
   );
+  metrics.watchCertificates(() => certificates.state());
   return {
     certificates,
     announce,

@@ -32,6 +32,9 @@ import { writeState } from "./kubernetes/state.ts";
 import { serve } from "./serve.ts";
 import type { Log } from "./telemetry/log.ts";
 
+/** Milliseconds. */
+const LONGEST_WAIT_MS = 20_000;
+
 /** A log that keeps its messages, and who waits for one gets its fields. */
 function createLines() {
   const lines: string[] = [];
@@ -53,8 +56,12 @@ function createLines() {
   return {
     log,
     lines: lines as readonly string[],
-    line: async (message: string): Promise<Readonly<Record<string, unknown>>> =>
-      ((await once(told, message)) as [Record<string, unknown>])[0],
+    /** @throws when it never comes */
+    line: async (message: string): Promise<Readonly<Record<string, unknown>>> => {
+      const signal = AbortSignal.timeout(LONGEST_WAIT_MS);
+      const [fields] = (await once(told, message, { signal })) as [Record<string, unknown>];
+      return fields;
+    },
   };
 }
 
@@ -334,7 +341,8 @@ test(
     await until(async () => (await checksOf(admin)).includes("ECONNRESET"));
     assert.equal((await fetch(`${admin}/livez`)).status, 200);
     assert.equal((await fetch(`${admin}/readyz`)).status, 503);
-    assert.equal((await fetch(`${admin}/metrics`)).status, 200);
+    const metrics = await (await fetch(`${admin}/metrics`)).text();
+    assert.match(metrics, /^notation_provider_certificates_age_seconds \+?Inf/m);
 
     world.api.fault = undefined;
     const { url, stop } = await starting;

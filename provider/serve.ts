@@ -156,7 +156,7 @@ export async function serve(
       certificates: () => server.certificates(),
       ...(own !== undefined && { ownCertificates: () => own.certificates.state() }),
     });
-  watch(metrics, { judging, server, own, log });
+  watch(metrics, { judging, server, log });
 
   const urls = { url: urlOf("https", await server.listen()), admin: adminUrl };
   log.info("listening", urls);
@@ -250,11 +250,10 @@ function observersOf({ metrics, log, awsHealth, tracing, announce }: Told) {
 interface Watched {
   readonly judging: Judging;
   readonly server: TlsServer;
-  readonly own: OwnCertificates | undefined;
   readonly log: Log;
 }
 
-function watch(metrics: Metrics, { judging, server, own, log }: Watched): void {
+function watch(metrics: Metrics, { judging, server, log }: Watched): void {
   const { verifier, trust } = judging;
   const version = packageVersion();
   metrics.watch({
@@ -271,7 +270,6 @@ function watch(metrics: Metrics, { judging, server, own, log }: Watched): void {
     trustAges: () => trust.ages(),
     versions: () => ({ provider: version, notation: judging.notation.state().version }),
     certificate: () => server.certificates(),
-    ...(own !== undefined && { ownCertificates: () => own.certificates.state() }),
     connections: () => server.counts(),
     droppedLines: () => log.dropped(),
     aws: judging.aws,

@@ -8,13 +8,13 @@ import { bindCounter, product } from "./bound.ts";
 export interface CertificatesMetricsOptions {
   readonly registers: Registry[];
   /** Undefined where certificates are files. */
-  readonly sources: () => (() => CertificatesState) | undefined;
+  readonly source: () => (() => CertificatesState) | undefined;
 }
 
 /** Defines the metrics about certificates that the provider makes itself. @returns what counts an event */
 export function defineCertificatesMetrics({
   registers,
-  sources,
+  source,
 }: CertificatesMetricsOptions): (event: CertificatesEvent) => void {
   const failures = bindCounter({
     name: "notation_provider_certificates_failures_total",
@@ -36,7 +36,7 @@ export function defineCertificatesMetrics({
       help,
       registers,
       collect() {
-        const own = sources()?.();
+        const own = source()?.();
         this.set(own === undefined ? 0 : read(own));
       },
     });

@@ -35,8 +35,6 @@ interface Sources {
   /** Versions of the provider and of Notation, `undefined` while Notation cannot be run. */
   readonly versions: () => { readonly provider: string; readonly notation?: string | undefined };
   readonly certificate: () => { readonly notAfter: Date };
-  /** Absent when the certificates are files. */
-  readonly ownCertificates?: () => CertificatesState;
   readonly connections: () => ConnectionState;
   readonly droppedLines: () => number;
   readonly aws: AwsSources;
@@ -69,6 +67,8 @@ export interface Metrics {
   readonly observeNotation: (event: NotationEvent) => void;
   readonly observeCertificates: (event: CertificatesEvent) => void;
   readonly observeAws: (event: AwsEvent | SignerEvent) => void;
+  /** Names where the state of certificates of the provider's own comes from, which is there long before the others. */
+  watchCertificates(source: () => CertificatesState): void;
   /** Names where states come from; until then they are 0. */
   watch(sources: Sources): void;
   text(): Promise<string>;
@@ -224,11 +224,12 @@ export function createMetrics({ registries, regions }: MetricsOptions): Metrics 
   });
 
   let sources: Sources | undefined;
+  let certificates: (() => CertificatesState) | undefined;
   defineStates(registers, () => sources);
   const observeAws = defineAwsMetrics({ registers, regions, sources: () => sources?.aws });
   const observeCertificates = defineCertificatesMetrics({
     registers,
-    sources: () => sources?.ownCertificates,
+    source: () => certificates,
   });
 
   return {
@@ -257,6 +258,9 @@ export function createMetrics({ registries, regions }: MetricsOptions): Metrics 
     },
     observeAws,
     observeCertificates,
+    watchCertificates(source) {
+      certificates = source;
+    },
     watch(all) {
       sources = all;
     },
