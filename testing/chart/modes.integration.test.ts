@@ -93,11 +93,8 @@ for (const name of HELMS) {
 
     // Pods of before still show what this CA signed; the provider puts its own beside it.
     await succeed("upgrade", { mode: "selfManaged" });
-    assert.equal(await bundle(), ca);
+    assert.ok((await bundle()).startsWith(ca));
     await takeOver(`${own}${ca}`);
-    await succeed("upgrade", { mode: "selfManaged" });
-    // Helm 3 writes what differs from the revision before, once, and the provider repairs it.
-    if (name === "helm3") await takeOver(`${own}${ca}`);
     await succeed("upgrade", { mode: "selfManaged" });
     assert.equal(await bundle(), `${own}${ca}`);
 

@@ -54,16 +54,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/*
 PEM of the authority for the Provider objects, or nothing: what was given; else ca.crt of the Secret; else what a Provider object of this
 release has already, so that a Secret which is gone for a moment takes no Provider away. With selfManaged the provider writes it; but Gatekeeper
-takes no Provider without a certificate, so it is made with one that has ended and whose key nobody has. That one never changes: Helm 3 writes what
-is another than in the revision before, and so writes it once. Where another mode was before, its authority stays until the provider has added its
-own: the Pods of before go on showing what it signed. Called with the root.
+takes no Provider without a certificate, so it is made with one that has ended and whose key nobody has, behind the authority of another mode if the
+release had one, for replicas that still serve so. That never changes: Helm 3 writes what is another than in the revision before, and so writes it once.
+Called with the root.
 */}}
 {{- define "notation-provider.caBundle" -}}
 {{- if .Values.certificates.caBundle -}}
 {{- .Values.certificates.caBundle -}}
 {{- else if eq .Values.certificates.mode "selfManaged" -}}
-{{- $before := ternary "" (include "notation-provider.knownBundle" .) (eq (include "notation-provider.isTakenOver" .Values.providers.validation.name) "true") -}}
-{{- $before | default (.Files.Get "files/placeholder-ca.crt") -}}
+{{- include "notation-provider.formerBundle" . }}{{ .Files.Get "files/placeholder-ca.crt" -}}
 {{- else -}}
 {{- include "notation-provider.secretBundle" . | default (include "notation-provider.knownBundle" .) -}}
 {{- end -}}
@@ -81,6 +80,26 @@ own: the Pods of before go on showing what it signed. Called with the root.
 {{- if and (eq .operation "Apply") (eq .manager "notation-provider") (hasKey (dig "f:spec" dict .fieldsV1) "f:caBundle") -}}
 true
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The annotation of a Provider object in which its bundle of another mode is kept, base64. */}}
+{{- define "notation-provider.formerAnnotation" -}}
+notation-gatekeeper-provider/former-ca
+{{- end -}}
+
+{{/*
+PEM of the authority that a release had in another mode before the provider made its own, or nothing: remembered in an annotation once the provider
+writes the bundle. Called with the root.
+*/}}
+{{- define "notation-provider.formerBundle" -}}
+{{- $provider := lookup "externaldata.gatekeeper.sh/v1beta1" "Provider" "" .Values.providers.validation.name -}}
+{{- $remembered := dig "metadata" "annotations" (include "notation-provider.formerAnnotation" .) "" $provider -}}
+{{- $placeholder := .Files.Get "files/placeholder-ca.crt" -}}
+{{- if $remembered -}}
+{{- $remembered | b64dec -}}
+{{- else if not (include "notation-provider.isTakenOver" .Values.providers.validation.name) -}}
+{{- include "notation-provider.knownBundle" . | replace $placeholder "" -}}
 {{- end -}}
 {{- end -}}
 
