@@ -86,6 +86,7 @@ export function createCertificates(options: CertificatesOptions): Certificates {
       jitter: random(),
       patienceMs: limits.patienceMs,
       handoverMs: limits.handoverMs,
+      overlapMs: limits.overlapMs,
       deferenceMs: limits.deferenceMs,
     },
     wallNow,

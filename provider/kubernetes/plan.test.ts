@@ -10,6 +10,7 @@ const settings: PlanSettings = {
   jitter: 0,
   patienceMs: DAY,
   handoverMs: 5_000,
+  overlapMs: DAY,
   deferenceMs: 10_000,
 };
 
@@ -276,6 +277,16 @@ const cases: readonly Case[] = [
   {
     name: "and not longer",
     observed: { secret: found(stateOf({ former: { ...former, until: NOW } })) },
+    write: "retire",
+  },
+  {
+    name: "it is by the time of a replica whose clock is ahead",
+    observed: { secret: found(stateOf({ former: { ...former, until: NOW + 2 * DAY } })) },
+    write: undefined,
+  },
+  {
+    name: "and not for as long as somebody wrote by hand",
+    observed: { secret: found(stateOf({ former: { ...former, until: NOW + 2 * DAY + 1 } })) },
     write: "retire",
   },
 ];

@@ -45,6 +45,8 @@ export interface PlanSettings {
   readonly patienceMs: number;
   /** Milliseconds for which a CA is trusted before it takes over: for calls of Gatekeeper's that began under the bundle before. */
   readonly handoverMs: number;
+  /** Milliseconds for which a CA stays trusted after the next took over. */
+  readonly overlapMs: number;
   /** Milliseconds that a replica which remembers nothing leaves to one that does, when the Secret is gone or broken. */
   readonly deferenceMs: number;
 }
@@ -165,13 +167,25 @@ function writeOf(
   // No certificate outlives its CA: a renewed one that ends with it would be due again at once.
   const isDue = isAhead || (dueAt(serving, settings) <= now && serving.ends < authority.ends);
   if (missing.length > 0 || isDue) return { kind: "renew", state, version, names };
-  if (former !== undefined && former.until <= now) return { kind: "retire", state, version };
+  if (former !== undefined && !isGrace(former, now, settings)) {
+    return { kind: "retire", state, version };
+  }
   // One change of CA after the other, so that the bundle never grows.
   const isLeaving = authority.begins > now || dueAt(authority, settings) <= now;
   return next === undefined && former === undefined && isLeaving
     ? { kind: "announce", state, version }
     : undefined;
 }
+
+/**
+ * Whether the time of a CA that was replaced is neither over nor longer than any replica gives, whose clocks may differ: a time
+ * that was written by hand would keep it trusted for as long as it lives, and every change of CA waiting.
+ */
+const isGrace = (
+  { until }: NonNullable<State["former"]>,
+  now: number,
+  { overlapMs }: PlanSettings,
+): boolean => now < until && until <= now + 2 * overlapMs;
 
 function canTakeOver(
   state: State,
