@@ -74,6 +74,15 @@ test("a program that is not there is a failure to start, and so is one that may 
   assert.equal((await runner.run(command, never)).spawnError, "EACCES");
 });
 
+test("F-23 a starter that stops before it told of a run leaves no process of that run behind", async (t) => {
+  const { runner, command, pids } = await setUp(t, `kill -STOP $PPID\n${HANGS_STUBBORNLY}`);
+  const run = runner.run(command, never);
+  const group = await pids();
+  await runner.killAll();
+  assert.equal((await run).spawnError, "ESTARTER");
+  await until(() => !group.some(isRunning));
+});
+
 for (const [name, body] of [
   ["hangs", HANGS],
   ["ignores every signal but SIGKILL", HANGS_STUBBORNLY],

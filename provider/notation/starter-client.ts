@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   signalGroup,
@@ -85,7 +86,10 @@ export function createStarterClient({ graceMs, outputBytes }: StarterOptions): S
     const runs = new Map<number, Run>();
     const lose = (): void => {
       if (starter === started) starter = undefined;
+      // While it can be asked: one that stopped between starting a run and telling of it has told of no group.
+      const untold = childrenOf(child);
       child.kill("SIGKILL");
+      for (const group of untold) signalGroup(group, "SIGKILL");
       for (const { group, end } of runs.values()) {
         // A process that ended in this moment has given its number back, but nobody else gets it so soon: numbers are
         // handed out in a circle.
@@ -186,6 +190,18 @@ export function createStarterClient({ graceMs, outputBytes }: StarterOptions): S
       starter = undefined;
     },
   };
+}
+
+/** Numbers of a process's children, each of which leads a group; none when it has ended. */
+function childrenOf({ pid, exitCode, signalCode }: ChildProcess): readonly number[] {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return [];
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return text.split(" ").filter(Boolean).map(Number);
+  } catch {
+    // It ends in this moment, or the kernel does not list them.
+    return [];
+  }
 }
 
 function forkStarter(args: readonly string[]): ChildProcess | undefined {
