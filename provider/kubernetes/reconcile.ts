@@ -43,7 +43,7 @@ export interface ReconcilerOptions {
 /** What a look at the cluster came to. */
 export interface Outcome {
   readonly failures: readonly { readonly failure: Failure; readonly problem: string }[];
-  /** When to look again at the latest, milliseconds since the epoch; undefined when a pass was not the last one. */
+  /** When to look again at the latest, milliseconds since the epoch. */
   readonly againAt: number;
 }
 
