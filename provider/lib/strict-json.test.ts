@@ -6,9 +6,19 @@ const refused = [
   {
     name: "refuses members that are equal to Go, which folds ſ to s",
     text: `{"layers":1,"layer\u017f":2}`,
-    problem: `member "layer\u017f" occurs twice`,
+    problem: "a member occurs twice",
   },
   { name: "refuses a repeated member", text: `{"a":1,"a":2}`, problem: `member "a" occurs twice` },
+  {
+    name: "refuses a repeated member, and does not repeat a long name",
+    text: `{"${"a".repeat(65)}":1,"${"A".repeat(65)}":2}`,
+    problem: "a member occurs twice",
+  },
+  {
+    name: "refuses a repeated member, and does not repeat a name that turns the line around",
+    text: `{"a\u202e":1,"a\u202e":2}`,
+    problem: "a member occurs twice",
+  },
   {
     name: "refuses members that differ only in case",
     text: `{"a":1,"A":2}`,

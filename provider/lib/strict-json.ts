@@ -27,6 +27,9 @@ const MARKS = Uint8Array.from({ length: 256 }, (_, byte) =>
 // One token that matters: a string (unrolled, so that it is linear), or a bracket, or a comma.
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/gs;
 
+/** Names of members that a problem repeats: those that nobody chose for what they do to a line of text. */
+const SHOWN = /^"[\x20-\x7e]{0,64}"$/;
+
 /**
  * Parses JSON as one reader would only: JSON.parse decides what is well-formed, and a member that occurs
  * twice in one object is refused, with regard to case and without, because Go's reader takes the last of
@@ -82,7 +85,10 @@ function findFlaw(text: string): JsonProblem | undefined {
         isName = false;
         const folded = foldName(String(JSON.parse(token)));
         const seen = open.at(-1);
-        if (seen?.has(folded)) return new JsonProblem(`member ${token} occurs twice`);
+        if (seen?.has(folded)) {
+          const member = SHOWN.test(token) ? `member ${token}` : "a member";
+          return new JsonProblem(`${member} occurs twice`);
+        }
         seen?.add(folded);
       }
     }
