@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { withoutAccessKeys } from "../lib/sdk-error.ts";
 import { oneLine } from "../verdict/verdict.ts";
 import type { Revoked, SignerAnswer, Unknown } from "./answer.ts";
 import { isAlias, parseProfileVersion } from "./arn.ts";
@@ -166,7 +167,7 @@ function revokedNames(
 ): string {
   const names = entities.slice(0, NAMES).map((entity) => {
     const place = certificateHashes.indexOf(entity);
-    if (place === -1) return oneLine(entity, 160);
+    if (place === -1) return oneLine(withoutAccessKeys(entity), 160);
     return `${place === 0 ? "signing" : "issuing"} certificate ${entity.slice(0, 16)}`;
   });
   const more = entities.length - names.length;
