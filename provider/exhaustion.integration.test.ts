@@ -11,9 +11,8 @@ import { assertNamespaces } from "../testing/chart/container.ts";
 import { until } from "../testing/notation/processes.ts";
 import { startProvider, type RunningProvider } from "../testing/provider/start.ts";
 import { startOlareg } from "../testing/registry/olareg.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
 import { createAuthority } from "../testing/signing/authority.ts";
-import { JWS, jws } from "../testing/signing/envelope.ts";
+import { signedImages } from "../testing/signing/images.ts";
 import { statement, writeTrust } from "../testing/signing/trust.ts";
 
 const root = await createAuthority({ name: "trusted" });
@@ -26,15 +25,7 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-let pushed = 0;
-/** Pushes a signed image that nobody has asked for. @returns its key */
-async function fresh(): Promise<string> {
-  const place = { registry, repository: "app" };
-  const content = `image ${(pushed += 1)}`;
-  const subject = await pushImage({ ...place, tag: `v${pushed}`, content });
-  await attachSignature({ ...place, subject, mediaType: JWS, envelope: jws({ signer, subject }) });
-  return `${registry.host}/app@${subject.digest}`;
-}
+const fresh = signedImages({ registry, signer });
 
 type Through = NonNullable<Parameters<typeof startProvider>[0]["through"]>;
 

@@ -13,10 +13,9 @@ import { until } from "../testing/notation/processes.ts";
 import { startProvider } from "../testing/provider/start.ts";
 import * as answers from "../testing/registry/answers.ts";
 import { startOlareg } from "../testing/registry/olareg.ts";
-import { attachSignature, pushImage } from "../testing/registry/push.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
 import { createAuthority } from "../testing/signing/authority.ts";
-import { JWS, jws } from "../testing/signing/envelope.ts";
+import { signedImages } from "../testing/signing/images.ts";
 import { statement, writeTrust } from "../testing/signing/trust.ts";
 
 /** What a fault is made of. */
@@ -138,15 +137,7 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-let pushed = 0;
-/** Pushes a signed image that nobody has asked for. @returns its key */
-async function fresh(): Promise<string> {
-  const place = { registry: olareg, repository: "app" };
-  const content = `image ${(pushed += 1)}`;
-  const subject = await pushImage({ ...place, tag: `v${pushed}`, content });
-  await attachSignature({ ...place, subject, mediaType: JWS, envelope: jws({ signer, subject }) });
-  return `${registry.host}/app@${subject.digest}`;
-}
+const fresh = signedImages({ registry: olareg, signer, host: registry.host });
 
 const caller = provider.caller();
 
