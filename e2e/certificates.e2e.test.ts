@@ -8,16 +8,13 @@ import { after, before, suite, test } from "node:test";
 import { certificatesOf } from "../provider/lib/pem.ts";
 import { expectSuccess } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
+import { providerOf } from "../testing/cluster/policy.ts";
 import { CHART, NAMESPACE } from "../testing/chart/helm.ts";
 import { rights, writeAccountKubeconfig } from "../testing/kubernetes/account.ts";
 import { pod } from "./objects.ts";
 import { assertAdmitted, assertRefused, guard, pushNew, startE2e, useAll } from "./setting.ts";
 
-const PROVIDER = {
-  apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-  kind: "Provider",
-  metadata: { name: "notation" },
-};
+const PROVIDER = providerOf("notation");
 const SECRET = {
   apiVersion: "v1",
   kind: "Secret",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { KubernetesObject } from "../testing/cluster/api.ts";
 import { startCluster, type Cluster } from "../testing/cluster/cluster.ts";
-import { KIND } from "../testing/cluster/policy.ts";
+import { KIND, providerOf } from "../testing/cluster/policy.ts";
 import {
   CHART,
   createHelm,
@@ -28,7 +28,6 @@ import {
   issueCertificates,
   OWN_SECRET,
   PROVIDERS,
-  providerOf,
   releaseValues,
   trusted,
 } from "./release.ts";

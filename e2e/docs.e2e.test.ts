@@ -11,10 +11,10 @@ import { startPod, type PodSpec, type RunningPod } from "../testing/chart/kubele
 import { startNode } from "../testing/chart/node.ts";
 import { run, type Ran } from "../testing/chart/run.ts";
 import { startCluster, type Cluster } from "../testing/cluster/cluster.ts";
-import { KIND, podConstraint, TEMPLATE } from "../testing/cluster/policy.ts";
+import { KIND, podConstraint, providerOf, TEMPLATE } from "../testing/cluster/policy.ts";
 import { ROOT } from "../testing/provider/start.ts";
 import { commandsOf, type Command } from "./page.ts";
-import { ADDRESS, HOSTS, isTrusted, PROVIDERS, providerOf, releaseValues } from "./release.ts";
+import { ADDRESS, HOSTS, isTrusted, PROVIDERS, releaseValues } from "./release.ts";
 import { useAll } from "./setting.ts";
 
 /** What is not run here, each with its reason. Every line has to be of use. */

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KubernetesObject } from "../testing/cluster/api.ts";
 import type { Cluster } from "../testing/cluster/cluster.ts";
+import { providerOf } from "../testing/cluster/policy.ts";
 import { freePorts } from "../testing/ports.ts";
 import { certificatesOf } from "../provider/lib/pem.ts";
 import { readForeignCrds } from "../testing/chart/crds.ts";
@@ -22,12 +23,6 @@ export type CertificatesMode = "selfManaged" | "certManager" | "existingSecret";
 
 /** Names of the Provider objects, the chart's and those that the harness has of its own. */
 export const PROVIDERS = ["notation", "notation-digest"] as const;
-
-export const providerOf = (name: string) => ({
-  apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-  kind: "Provider",
-  metadata: { name },
-});
 
 const secret = (name: string, stringData: Readonly<Record<string, string>>): KubernetesObject => ({
   apiVersion: "v1",

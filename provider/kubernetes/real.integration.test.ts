@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { CHART, NAMESPACE } from "../../testing/chart/helm.ts";
 import { expectSuccess, type KubernetesObject } from "../../testing/cluster/api.ts";
-import { startBareControlPlane } from "../../testing/cluster/bare-control-plane.ts";
 import { createLifetime } from "../../testing/cluster/lifetime.ts";
-import { readToolFiles } from "../../testing/cluster/modules.ts";
+import { providerOf } from "../../testing/cluster/policy.ts";
 import { createGatekeeperAuthority } from "../../testing/gatekeeper/certificates.ts";
 import { ACCOUNT, rights, writeAccountKubeconfig } from "../../testing/kubernetes/account.ts";
+import { startProviderPlane } from "../../testing/kubernetes/plane.ts";
 import { encode } from "../../testing/kubernetes/world.ts";
 import { certificatesOf } from "../lib/pem.ts";
 import { type Certificates, createCertificates } from "./certificates.ts";
@@ -18,11 +18,7 @@ import { createClient } from "./client.ts";
 import { createAnnouncer } from "./events.ts";
 import type { CertificatesEvent } from "./reconcile.ts";
 
-const PROVIDER = {
-  apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-  kind: "Provider",
-  metadata: { name: "notation" },
-};
+const PROVIDER = providerOf("notation");
 const OWN = {
   apiVersion: "v1",
   kind: "Secret",
@@ -39,19 +35,7 @@ const placeholder = await readFile(join(CHART, "files/placeholder-ca.crt"), "utf
 
 const lifetime = await createLifetime(() => undefined);
 const { plane, kubeconfig } = await lifetime.start(async () => {
-  const started = await startBareControlPlane({
-    directory: join(lifetime.state, "control-plane"),
-    processes: lifetime.processes,
-    wait: lifetime.wait,
-    isAudited: true,
-  });
-  lifetime.parts.use(started.api);
-  const { crds } = await readToolFiles();
-  const crd = crds.filter(({ metadata }) => metadata.name.startsWith("providers."));
-  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
-  for (const object of [namespace, ...crd, ...(await rights())]) {
-    expectSuccess(await started.api.apply(object), object.metadata.name);
-  }
+  const started = await startProviderPlane(lifetime, { isAudited: true, objects: await rights() });
   return {
     plane: started,
     kubeconfig: await writeAccountKubeconfig(started.api, started.kubeconfigs.admin),

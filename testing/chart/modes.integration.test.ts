@@ -1,22 +1,17 @@
 // From one mode of certificates to another on a real API server: what Gatekeeper is left to trust, in both versions of Helm.
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, test } from "node:test";
 import { createClient } from "../../provider/kubernetes/client.ts";
 import { createObjects } from "../../provider/kubernetes/objects.ts";
 import { expectSuccess } from "../cluster/api.ts";
-import { startBareControlPlane } from "../cluster/bare-control-plane.ts";
 import { createLifetime } from "../cluster/lifetime.ts";
-import { readToolFiles } from "../cluster/modules.ts";
+import { providerOf } from "../cluster/policy.ts";
 import { createProviderAuthority } from "../gatekeeper/certificates.ts";
+import { startProviderPlane } from "../kubernetes/plane.ts";
 import { encode } from "../kubernetes/world.ts";
 import { CHART, createHelm, HELMS, NAMESPACE } from "./helm.ts";
 
-const PROVIDER = {
-  apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-  kind: "Provider",
-  metadata: { name: "notation" },
-};
+const PROVIDER = providerOf("notation");
 const SECRET = {
   apiVersion: "v1",
   kind: "Secret",
@@ -33,21 +28,7 @@ const { ca } = await createProviderAuthority();
 const { ca: own } = await createProviderAuthority();
 
 const lifetime = await createLifetime(() => undefined);
-const { api, kubeconfigs } = await lifetime.start(async () => {
-  const plane = await startBareControlPlane({
-    directory: join(lifetime.state, "control-plane"),
-    processes: lifetime.processes,
-    wait: lifetime.wait,
-  });
-  lifetime.parts.use(plane.api);
-  const { crds } = await readToolFiles();
-  const crd = crds.filter(({ metadata }) => metadata.name.startsWith("providers."));
-  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
-  for (const object of [namespace, ...crd]) {
-    expectSuccess(await plane.api.apply(object), object.metadata.name);
-  }
-  return plane;
-});
+const { api, kubeconfigs } = await lifetime.start(async () => await startProviderPlane(lifetime));
 after(lifetime.end);
 const kubeconfig = kubeconfigs.admin;
 

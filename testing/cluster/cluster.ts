@@ -22,6 +22,7 @@ import { startGatekeeper, type Gatekeeper, type GatekeeperSettings } from "./gat
 import { kubectl, type Ran } from "./kubectl.ts";
 import { createLifetime, type Lifetime } from "./lifetime.ts";
 import { parseDocuments, readToolFiles } from "./modules.ts";
+import { providerOf } from "./policy.ts";
 import type { ProviderSettings } from "./provider.ts";
 import { statusOf, type StatusWaits } from "./status.ts";
 import { startSupply, type Supply } from "./supply.ts";
@@ -176,10 +177,8 @@ function providerObjects(target: ProviderTarget & { readonly ca: string }): Kube
     { name: "notation", path: "/validate", timeout: 2 },
     { name: "notation-digest", path: "/mutate", timeout: 1 },
   ];
-  return rows.map(({ name, path, timeout }) => ({
-    apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-    kind: "Provider",
-    metadata: { name },
-    spec: { url: `${url}${path}`, timeout: timeoutSeconds ?? timeout, caBundle },
-  }));
+  return rows.map(({ name, path, timeout }) => {
+    const spec = { url: `${url}${path}`, timeout: timeoutSeconds ?? timeout, caBundle };
+    return Object.assign(providerOf(name), { spec });
+  });
 }

@@ -8,6 +8,13 @@ export const KIND = "K8sSignedImages";
 /** File of the ConstraintTemplate that decides about images. */
 export const TEMPLATE = join(ROOT, "templates/k8ssignedimages/template.yaml");
 
+/** A Provider object of Gatekeeper, by its name. */
+export const providerOf = (name: string) => ({
+  apiVersion: "externaldata.gatekeeper.sh/v1beta1",
+  kind: "Provider",
+  metadata: { name },
+});
+
 export interface ConstraintOptions {
   readonly name: string;
   readonly namespaces: readonly string[];

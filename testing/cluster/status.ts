@@ -1,4 +1,5 @@
 import type { Api, KubernetesObject, ObjectReference } from "./api.ts";
+import { providerOf } from "./policy.ts";
 import type { Wait } from "./wait.ts";
 
 /** One process's entry in `.status.byPod` of Gatekeeper's objects. */
@@ -59,13 +60,8 @@ export function statusOf({ api, wait, pods }: StatusOptions): StatusWaits {
       });
     },
     async active(name) {
-      const provider = {
-        apiVersion: "externaldata.gatekeeper.sh/v1beta1",
-        kind: "Provider",
-        metadata: { name },
-      };
       await wait(`Gatekeeper to know Provider ${name}`, async () => {
-        const entries = await entriesOf(provider);
+        const entries = await entriesOf(providerOf(name));
         return entries?.every(({ active }) => active) ? true : undefined;
       });
     },
