@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { getHeapSpaceStatistics } from "node:v8";
@@ -19,6 +19,8 @@ export interface Held {
   readonly looseMiB: number;
   /** Bytes of buffers, which are outside of V8's pages. */
   readonly buffersMiB: number;
+  /** Pages of files, which the system may take away: Node's program and its libraries, as much of them as was used. */
+  readonly filesMiB: number;
 }
 
 const MIB = 2 ** 20;
@@ -47,8 +49,16 @@ export function noteHeld(agedMs: number): void {
     codeMiB: code / MIB,
     looseMiB: (heapTotal - heapUsed) / MIB,
     buffersMiB: arrayBuffers / MIB,
+    filesMiB: residentFilesMiB(),
   };
   appendFileSync(FILE, `${JSON.stringify(held)}\n`);
+}
+
+/** @see proc_pid_status(5), RssFile */
+function residentFilesMiB(): number {
+  const [, kilobytes] =
+    /^RssFile:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return Number(kilobytes) / 1024;
 }
 
 /** What was noted, the oldest first. @param directory where the process works */

@@ -337,8 +337,8 @@ const rise = (read: (held: Held) => number): Slope =>
   slopeOf(steadyHeld.map((each) => [each.agedMs / 3_600_000, read(each)]));
 const inWords = ({ slope, within }: Slope): string =>
   `${slope.toFixed(2)} ± ${within.toFixed(2)} MiB/h`;
-const restOf = ({ residentMiB, heapMiB, codeMiB, buffersMiB, looseMiB }: Held): number =>
-  residentMiB - heapMiB - codeMiB - buffersMiB - looseMiB;
+const restOf = (each: Held): number =>
+  each.residentMiB - each.heapMiB - each.codeMiB - each.buffersMiB - each.looseMiB - each.filesMiB;
 const resident = rise((each) => each.residentMiB);
 /** Whether garbage was collected between two looks because it is noted what is held. */
 const isOurs = (from: Vitals, to: Vitals): boolean =>
@@ -434,12 +434,13 @@ const rows: readonly Row[] = [
   },
   {
     id: "L-5 memory, parts",
-    what: "objects that can be reached; code that was compiled; buffers; pages of the heap beyond these; the rest, Node and its libraries and what they allocate",
+    what: "objects that can be reached; code that was compiled; buffers; pages of the heap beyond these; pages of Node's program and its libraries; the rest, which these allocate",
     measured: [
       part((each) => each.heapMiB),
       part((each) => each.codeMiB),
       part((each) => each.buffersMiB),
       part((each) => each.looseMiB),
+      part((each) => each.filesMiB),
       part(restOf),
     ].join("; "),
     target: "",

@@ -52,6 +52,31 @@ test("an entry larger than the cache is not kept and evicts nobody else", () => 
   assert.notEqual(cache.get("a"), undefined);
 });
 
+test("who made room for others, or was never kept, is told; who was replaced, deleted or has expired is not", () => {
+  const clock = { now: 0 };
+  const evicted: string[] = [];
+  const cache = createCache<number>({
+    maxEntries: 4,
+    maxBytes: 100,
+    sizeOf: (bytes) => bytes,
+    now: () => clock.now,
+    onEvicted: (key) => evicted.push(key),
+  });
+  cache.set("replaced", 1, 10);
+  cache.set("replaced", 2, 10);
+  cache.delete("replaced");
+  cache.set("expired", 1, 10);
+  clock.now += 10;
+  assert.equal(cache.get("expired"), undefined);
+  assert.deepEqual(evicted, []);
+  for (const key of ["a", "b", "c", "d"]) cache.set(key, 1, 10);
+  assert.deepEqual(evicted.splice(0), ["a", "b"]);
+  cache.set("too large", 101, 10);
+  assert.deepEqual(evicted.splice(0), ["too large"]);
+  cache.set("large", 100, 10);
+  assert.deepEqual(evicted, ["c", "d"]);
+});
+
 test("keys that are members of every object are ordinary keys", () => {
   const { cache } = setUp();
   assert.equal(cache.get("__proto__"), undefined);

@@ -9,6 +9,8 @@ export interface CacheOptions<V> {
   readonly sizeOf: (value: V, key: string) => number;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+  /** Told of each key whose entry had to make room for others, or could not be kept at all; must not throw. */
+  readonly onEvicted?: (key: string) => void;
 }
 
 /** An entry that has not expired. */
@@ -44,7 +46,8 @@ interface Entry<V> {
  * ages use the wall clock and are not used. Its eviction hook also tells of an old value whose key was set again; a
  * key is therefore deleted before it is set, so that every call of the hook is the end of an entry and bytes can be counted by it.
  */
-export function createCache<V>({ maxEntries, maxBytes, sizeOf, now }: CacheOptions<V>): Cache<V> {
+export function createCache<V>(options: CacheOptions<V>): Cache<V> {
+  const { maxEntries, maxBytes, sizeOf, now, onEvicted } = options;
   let bytes = 0;
   let entries = 0;
   const isOverfull = (): boolean => bytes > maxBytes;
@@ -54,7 +57,10 @@ export function createCache<V>({ maxEntries, maxBytes, sizeOf, now }: CacheOptio
   };
   const lru = new QuickLRU<string, Entry<V>>({
     maxSize: Math.max(1, Math.floor((maxEntries + 1) / 2)),
-    onEviction: (_key, entry) => forget(entry),
+    onEviction: (key, entry) => {
+      forget(entry);
+      onEvicted?.(key);
+    },
   });
   const remove = (key: string): void => {
     const entry = lru.peek(key);
@@ -75,7 +81,10 @@ export function createCache<V>({ maxEntries, maxBytes, sizeOf, now }: CacheOptio
       remove(key);
       const size = sizeOf(value, key);
       // The comparisons are false for NaN, which would otherwise never expire or spoil the count.
-      if (!(lifeMs > 0) || !(size <= maxBytes)) return;
+      if (!(lifeMs > 0) || !(size <= maxBytes)) {
+        onEvicted?.(key);
+        return;
+      }
       bytes += size;
       entries += 1;
       lru.set(key, { value, bytes: size, setAt: now(), lifeMs });

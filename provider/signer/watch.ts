@@ -71,19 +71,26 @@ export function createRevocationWatch<Handle>(
   let nextAt = -Infinity;
   let timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  /** Looks at everything when the first of it is due, and not more often than questions may be asked. */
-  function plan(): void {
-    if (closing.signal.aborted) return;
-    let at = Infinity;
-    for (const entry of held.values()) {
-      if (!entry.isAsked) at = Math.min(at, Math.max(entry.dueAt, nextAt));
-      if (!entry.isTold) at = Math.min(at, entry.answeredAt + maxAgeMs);
-    }
-    if (timer?.at === at) return;
+  /** When something is to be done about an entry, but not more often than questions may be asked. */
+  function nextOf(entry: Held<Handle>): number {
+    const askAt = entry.isAsked ? Infinity : Math.max(entry.dueAt, nextAt);
+    const tellAt = entry.isTold ? Infinity : entry.answeredAt + maxAgeMs;
+    return Math.min(askAt, tellAt);
+  }
+
+  /**
+   * Looks at everything then, or earlier where that is planned. A plan is not taken back because its entry was let go of or answered
+   * meanwhile: one look that finds nothing costs less than going through all that is held each time.
+   */
+  function lookAt(at: number): void {
+    if (closing.signal.aborted || at >= (timer?.at ?? Infinity)) return;
+    timer?.cancel();
+    timer = { at, ...schedule(Math.max(0, at - now()), look) };
+  }
+
+  function rest(): void {
     timer?.cancel();
     timer = undefined;
-    if (at === Infinity) return;
-    timer = { at, ...schedule(Math.max(0, at - now()), look) };
   }
 
   function look(): void {
@@ -98,7 +105,9 @@ export function createRevocationWatch<Handle>(
       nextAt = time + spacing;
       void askAgain(first);
     }
-    plan();
+    let at = Infinity;
+    for (const entry of held.values()) at = Math.min(at, nextOf(entry));
+    lookAt(at);
   }
 
   function tell(entry: Held<Handle>): void {
@@ -121,7 +130,7 @@ export function createRevocationWatch<Handle>(
     }
     entry.isAsked = false;
     entry.dueAt = Math.max(entry.dueAt, now() + intervalMs);
-    plan();
+    if (held.get(entry.question.key) === entry) lookAt(nextOf(entry));
   }
 
   function answeredNow(entry: Held<Handle>, askedAt: number): void {
@@ -146,12 +155,12 @@ export function createRevocationWatch<Handle>(
       const { handles } = entry;
       const own = entry;
       handles.set(mine, handle);
-      plan();
+      lookAt(nextOf(entry));
       return () => {
         handles.delete(mine);
         if (handles.size > 0 || held.get(question.key) !== own) return;
         held.delete(question.key);
-        plan();
+        if (held.size === 0) rest();
       };
     },
     get size() {
@@ -164,7 +173,7 @@ export function createRevocationWatch<Handle>(
     },
     close() {
       closing.abort();
-      timer?.cancel();
+      rest();
       held.clear();
     },
   };

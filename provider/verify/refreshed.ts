@@ -29,10 +29,11 @@ export interface RefreshedCacheOptions<V> extends CacheOptions<V> {
 /** A cache whose entries are refreshed ahead of their end for as long as they are used. */
 export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): RefreshedCache<V> {
   const { maxRefreshes, coolDownMs, onFault } = options;
-  const cache = createCache<V>(options);
+  const cache = createCache(options);
   // Keys that wait for a refresh or have one under way, and keys that had one a short while ago.
   const begun = new Set<string>();
-  const rested = createCache<true>({ ...options, maxBytes: Infinity, sizeOf: () => 0 });
+  const { maxEntries, now } = options;
+  const rested = createCache<true>({ maxEntries, maxBytes: Infinity, sizeOf: () => 0, now });
   const limit = pLimit(maxRefreshes);
 
   const refreshIfOld = async (key: string, refresh: () => Promise<unknown>): Promise<void> => {

@@ -89,17 +89,19 @@ const UNSTEADY = undecided(
 /** Decides keys one by one: what is known at once, what is under way by joining it, the rest by asking. */
 export function createVerify(options: VerifyOptions): Verify {
   const { grounds, tags, judge, lives, now, wallNow, onRefresh } = options;
+  const holds = createHolds(now);
   const verdicts = createRefreshedCache<Verified | Rejected>({
     maxEntries: options.maxVerdicts,
     maxBytes: options.maxBytes,
     sizeOf: bytesOf,
     now,
+    // Nobody is answered by it any more, and when its image comes again, it is judged anew.
+    onEvicted: (cacheKey) => holds.release(cacheKey),
     maxRefreshes: MAX_REFRESHES,
     coolDownMs: COOL_DOWN_MS,
     onFault: options.onFault,
   });
   const flight = createFlight<Verified | Refusal>(options.deadline);
-  const holds = createHolds(now);
   const demands = createDemands();
 
   /** Has what a verdict rests on watched. @returns milliseconds that the verdict may live at most */
@@ -198,7 +200,7 @@ export function createVerify(options: VerifyOptions): Verify {
   };
 }
 
-/** What is watched for verdicts: let go of when a verdict is reached anew, forgotten, or has outlived its life. */
+/** What is watched for verdicts: let go of when a verdict is reached anew, forgotten, made room for others, or has outlived its life. */
 function createHolds(now: () => number) {
   const held = new Map<string, { readonly release: () => void; readonly until: number }>();
   const release = (cacheKey: string): void => {

@@ -21,8 +21,8 @@ const asked: Asked = {
 };
 
 /** A world whose verdicts rest on AWS Signer. */
-function setUp() {
-  const world = createWorld();
+function setUp({ maxVerdicts = 1000 } = {}) {
+  const world = createWorld({ maxVerdicts });
   const held = new Map<string, Asked>();
   world.parts.judge = async () => ({ ...PASSED, asked });
   world.parts.hold = (about, cacheKey) => {
@@ -60,6 +60,22 @@ test("what verdicts rested on is let go of when they have outlived their lives",
   time.pass(300_001);
   await ask(`${IMAGE}?level=strict`);
   assert.equal(held.size, 1);
+});
+
+test("what verdicts rested on is let go of when they made room for others, and watched again when they are reached anew", async () => {
+  const { ask, calls, held } = setUp({ maxVerdicts: 4 });
+  const images = Array.from({ length: 40 }, (_, index) => `r.io/a${index}@${D1}`);
+  for (const image of images) await ask(image);
+  const [first = "", last = ""] = [images.at(0), images.at(-1)];
+  const isWatched = (image: string): boolean =>
+    held.keys().some((cacheKey) => cacheKey.startsWith(`${image}\n`));
+  assert.ok(held.size <= 4, `${held.size} are watched`);
+  assert.deepEqual([isWatched(first), isWatched(last)], [false, true]);
+  await ask(last);
+  assert.equal(calls.judge, images.length);
+  await ask(first);
+  assert.equal(calls.judge, images.length + 1);
+  assert.ok(isWatched(first));
 });
 
 test("a verdict that rests on nobody's answer is not watched", async () => {

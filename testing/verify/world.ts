@@ -115,8 +115,9 @@ const LIMITS = {
 /** One verifier, and the parts around it as a test wants them: a registry, a Notation, trust policies. */
 export function createWorld({
   keepTag = true,
+  maxVerdicts = 1000,
   ...limits
-}: Partial<typeof LIMITS> & { readonly keepTag?: boolean } = {}) {
+}: Partial<typeof LIMITS> & { readonly keepTag?: boolean; readonly maxVerdicts?: number } = {}) {
   const time = createTime();
   const policies = new Map<string, TrustSnapshot | "never">([
     ["default", snapshot("default", "e1")],
@@ -188,7 +189,7 @@ export function createWorld({
     notation: () => parts.notation(),
     limits: { ...LIMITS, ...limits },
     lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
-    cache: { maxVerdicts: 1000, maxBytes: 1_000_000, maxTags: 1000 },
+    cache: { maxVerdicts, maxBytes: 1_000_000, maxTags: 1000 },
     keepTag,
     watch: { hold: (...about) => parts.hold(...about), intervalMs: 60_000 },
     whyUnsigned: async () => parts.whyUnsigned,
