@@ -1,29 +1,21 @@
 import { assemble, type Judging } from "./assemble.ts";
-import { createAwsHealth, type AwsHealth } from "./aws-health.ts";
+import { createAwsHealth } from "./aws-health.ts";
 import { regionsOf } from "./aws-parts.ts";
-import type { AwsEvent } from "./aws/aws.ts";
 import { packageVersion } from "./commands/package-version.ts";
 import type { Config } from "./config/schema.ts";
 import { createAdmin, type Check } from "./http/admin.ts";
 import { createApp } from "./http/app.ts";
 import { certificateFiles, type TlsFiles } from "./http/certificate-files.ts";
 import { createTlsServer, SERVER_LIMITS, type TlsServer } from "./http/server.ts";
-import type { Announce } from "./kubernetes/events.ts";
 import { now, REAL_AGES, type Ages } from "./lib/clock.ts";
+import { createObservers } from "./observers.ts";
 import type { OwnCertificates } from "./own-certificates.ts";
 import { createOwnDirectory } from "./own-directory.ts";
 import { labelsOf } from "./registry-options.ts";
-import { createPolicyLog } from "./policy-log.ts";
 import { announceChanges, readinessOf, startingChecks } from "./readiness.ts";
-import type { SignerEvent } from "./signer/ask.ts";
-import type { NotationEvent } from "./notation/judge.ts";
-import type { RegistryEvent } from "./registry/options.ts";
 import type { Log } from "./telemetry/log.ts";
-import type { PolicyState } from "./trust/trust.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import { createTracing, type Tracing } from "./telemetry/trace.ts";
-import type { Decision, Pin } from "./verify/decision.ts";
-import type { VerifierEvent } from "./verify/verifier.ts";
+import { createTracing } from "./telemetry/trace.ts";
 
 /** A provider that serves. */
 export interface Service {
@@ -82,11 +74,13 @@ export async function serve(
   const own = await ownCertificatesOf(config, log, metrics);
   if (own !== undefined) parts.use(own);
 
+  const observers = createObservers({ metrics, log, awsHealth, tracing, announce: own?.announce });
+
   const judging = await assemble({
     config,
     directory,
     deadlineMs: config.server.deadline,
-    observers: observersOf({ metrics, log, awsHealth, tracing, announce: own?.announce }),
+    observers,
     ...(tracing && { aroundKey: tracing.aroundKey }),
     ages,
   });
@@ -121,15 +115,8 @@ export async function serve(
       },
       now,
       observeRequest: metrics.observeRequest,
-      observeDecisions: (decisions: readonly Decision[], request: string) => {
-        log.decisions(decisions, request);
-        for (const decision of decisions) metrics.observeDecision(decision);
-        if (own !== undefined) announceDenials(decisions, own.announce);
-      },
-      observePins: (pins: readonly Pin[], request: string) => {
-        log.pins(pins, request);
-        for (const pin of pins) metrics.observePin(pin);
-      },
+      observeDecisions: observers.decisions,
+      observePins: observers.pins,
       onError: (error) => log.error("a request failed", {}, error),
     }),
     clientNames: options.clientNames,
@@ -138,11 +125,7 @@ export async function serve(
     now: ages.now,
     limits: { ...SERVER_LIMITS, maxConnections: options.maxConnections },
     observeRequest: metrics.observeRequest,
-    onChange: ({ notAfter, problem }) => {
-      const expiresAt = notAfter.toISOString();
-      if (problem === undefined) log.info("certificates are in force", { expiresAt });
-      else log.error("certificates were refused, the old ones stay", { problem, expiresAt });
-    },
+    onChange: observers.certificates,
   });
 
   // Of one that was drained nothing is left to end.
@@ -197,54 +180,6 @@ async function ownCertificatesOf(
 function filesOf({ server: { tls } }: Config): TlsFiles {
   if (tls === undefined) throw new Error("server.tls must be given");
   return tls;
-}
-
-/** Says beside the Pod that AWS Signer refuses to be asked: then nothing that it signed can be admitted. */
-function announceDenials(decisions: readonly Decision[], announce: Announce): void {
-  for (const { verdict } of decisions) {
-    if (verdict.kind !== "undecided" || verdict.reason !== "SIGNER_DENIED") continue;
-    announce({ type: "Warning", reason: "SignerDenied", note: verdict.sentence });
-  }
-}
-
-interface Told {
-  readonly metrics: Metrics;
-  readonly log: Log;
-  readonly awsHealth: AwsHealth;
-  readonly tracing: Tracing | undefined;
-  readonly announce: Announce | undefined;
-}
-
-/** Who is told what, in metrics, in traces, in the log and beside the Pod. */
-function observersOf({ metrics, log, awsHealth, tracing, announce }: Told) {
-  const policyLog = createPolicyLog(log);
-  return {
-    aws: (event: AwsEvent | SignerEvent) => {
-      metrics.observeAws(event);
-      awsHealth.observe(event);
-      tracing?.observeAws(event);
-    },
-    registry: (event: RegistryEvent) => {
-      metrics.observeRegistry(event);
-      tracing?.observeRegistry(event);
-    },
-    notation: (event: NotationEvent) => {
-      metrics.observeNotation(event);
-      tracing?.observeNotation(event);
-    },
-    verifier: (event: VerifierEvent) => {
-      if (event.kind === "refresh") metrics.observeRefresh(event.outcome);
-      else log.error("a verification failed unexpectedly", {}, event.error);
-    },
-    trust: (states: readonly PolicyState[]) => {
-      policyLog(states);
-      for (const { name, state } of states) {
-        if (state === "current") continue;
-        const note = `Trust policy ${name} was refused and is ${state}: the log and \`config check\` say why.`;
-        announce?.({ type: "Warning", reason: "TrustPolicyRejected", note });
-      }
-    },
-  };
 }
 
 interface Watched {
