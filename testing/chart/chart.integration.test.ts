@@ -9,6 +9,7 @@ import { parse } from "yaml";
 import type { KubernetesObject } from "../cluster/api.ts";
 import { createProviderAuthority } from "../gatekeeper/certificates.ts";
 import { ROOT } from "../provider/start.ts";
+import { statement } from "../signing/trust.ts";
 import {
   CHART,
   copyChart,
@@ -39,15 +40,7 @@ const LEAST = {
     policies: {
       default: {
         version: "1.0",
-        trustPolicies: [
-          {
-            name: "everything",
-            registryScopes: ["*"],
-            signatureVerification: { level: "strict" },
-            trustStores: ["ca:example"],
-            trustedIdentities: ["*"],
-          },
-        ],
+        trustPolicies: [statement()],
       },
     },
     stores: { ca: { example: { "root.crt": AUTHORITY.ca } } },

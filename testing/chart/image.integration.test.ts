@@ -12,6 +12,7 @@ import { createAuthorities } from "../gatekeeper/certificates.ts";
 import { freePorts } from "../ports.ts";
 import { startApiServer } from "../kubernetes/api-server.ts";
 import { ROOT } from "../provider/start.ts";
+import { statement } from "../signing/trust.ts";
 import { startContainer, type ContainerOptions } from "./container.ts";
 import { buildImage, type Image } from "./image.ts";
 import { run } from "./run.ts";
@@ -23,15 +24,7 @@ const trustOf = (root: string): Readonly<Record<string, string>> => ({
   "trust/truststore/x509/ca/example/root.crt": root,
   "trust/trustpolicy.json": JSON.stringify({
     version: "1.0",
-    trustPolicies: [
-      {
-        name: "everything",
-        registryScopes: ["*"],
-        signatureVerification: { level: "strict" },
-        trustStores: ["ca:example"],
-        trustedIdentities: ["*"],
-      },
-    ],
+    trustPolicies: [statement()],
   }),
 });
 
