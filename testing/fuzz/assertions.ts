@@ -18,6 +18,12 @@ export function assertLine(text: string, bytes: number = SENTENCE_BYTES): void {
   assert.ok(Buffer.byteLength(text) <= bytes, `more than ${bytes} bytes`);
 }
 
+/** Such a line, without an access key of anybody. */
+export function assertWords(text: string, bytes?: number): void {
+  assertLine(text, bytes);
+  assert.doesNotMatch(text, /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/);
+}
+
 /** A refusal with a code of its own kind's list, a sentence that may stand in an answer, and nothing else. */
 export function assertRefusal(refusal: Refusal): void {
   assert.deepEqual(Object.keys(refusal).toSorted(), ["kind", "reason", "sentence"]);

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
 import { createEcrApi } from "../../../provider/aws/ecr-api.ts";
 import { isFailure, type AwsFailure } from "../../../provider/aws/failure.ts";
 import { createSdk } from "../../../provider/aws/sdk.ts";
@@ -11,12 +9,13 @@ import { createAsk } from "../../../provider/signer/ask.ts";
 import { createSignerClients } from "../../../provider/signer/client.ts";
 import { wordsOf } from "../../../provider/signer/decide.ts";
 import type { SignerQuestion } from "../../../provider/signer/question.ts";
-import { assertLine } from "../assertions.ts";
+import { assertLine, assertWords } from "../assertions.ts";
 import { json } from "../form.ts";
+import { membersOf, startReplies, sendableStatus } from "../replies.ts";
 import type { Target } from "../target.ts";
 
 /** What AWS answers, whatever it is asked; members of other types are as if they were not there. */
-interface Reply {
+interface Said {
   readonly asks: string;
   readonly status: number;
   /** How AWS names its errors. */
@@ -24,23 +23,8 @@ interface Reply {
   readonly body: string;
 }
 
-let reply: Reply | undefined;
-const server = createServer((_request, response) => {
-  const { status = 500, type, body = "" } = reply ?? {};
-  response.writeHead(status, {
-    "content-type": "application/json",
-    ...(type !== undefined && { "x-amzn-errortype": type }),
-  });
-  response.end(body);
-});
-// Whoever has nothing else to do may end.
-server.on("connection", (socket) => socket.unref());
-server.listen(0, "127.0.0.1");
-await once(server, "listening");
-server.unref();
-const address = server.address();
-if (address === null || typeof address === "string") throw new TypeError("not listening");
-const endpoint = (): string => `http://127.0.0.1:${address.port}`;
+const replies = await startReplies();
+const endpoint = (): string => replies.url;
 
 const never = new AbortController().signal;
 const KEYS = { accessKeyId: "AKIAEXAMPLE000000000", secretAccessKey: "secret" } as const;
@@ -75,7 +59,7 @@ const QUESTION: SignerQuestion = {
 };
 
 /** Asks AWS Signer, as for a signature. */
-async function askSigner({ status, body }: Reply): Promise<string> {
+async function askSigner({ status, body }: Said): Promise<string> {
   using clients = createSignerClients({
     endpoint,
     connectMs: 10_000,
@@ -109,7 +93,7 @@ function listOf(body: string): unknown {
 }
 
 /** Asks Amazon ECR for a token. */
-async function askForToken({ body }: Reply): Promise<string> {
+async function askForToken({ body }: Said): Promise<string> {
   using api = createEcrApi(ecr);
   const token = await api.token(CALLER, never);
   if (isFailure(token)) return failed(token);
@@ -157,31 +141,19 @@ function failed({ failure, sentence, words }: AwsFailure): string {
   return `${failure} ${withoutForeign(sentence)}`;
 }
 
-/** One line, without a key of anybody's. */
-function assertWords(text: string, bytes?: number): void {
-  assertLine(text, bytes);
-  assert.doesNotMatch(text, /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/);
-}
-
 const withoutForeign = (sentence: string): string =>
   sentence
     .replace(/answered .*/, "answered …")
     .replaceAll(/\d+/g, "…")
     .slice(0, 80);
 
-function replyOf(input: Uint8Array): Reply | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(input).toString());
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { asks, status, type, body } = value as Readonly<Record<string, unknown>>;
-  const isStatus = typeof status === "number" && Number.isInteger(status) && status >= 200;
+function saidOf(input: Uint8Array): Said | undefined {
+  const members = membersOf(input);
+  if (members === undefined) return undefined;
+  const { asks, status, type, body } = members;
   return {
     asks: String(asks),
-    status: isStatus && status < 600 ? status : 200,
+    status: sendableStatus(status),
     type: typeof type === "string" && /^[ -~]*$/.test(type) ? type : undefined,
     body: typeof body === "string" ? body : JSON.stringify(body ?? null),
   };
@@ -239,9 +211,15 @@ export const target: Target = {
     "0".repeat(192),
   ],
   async check(input) {
-    reply = replyOf(input);
-    if (reply === undefined) return "no reply";
-    const ask = QUESTIONS.get(reply.asks);
-    return ask === undefined ? "no question" : `${reply.asks} ${await ask(reply)}`;
+    const said = saidOf(input);
+    if (said === undefined) return "no reply";
+    const { asks, status, type, body } = said;
+    const headers = {
+      "content-type": "application/json",
+      ...(type !== undefined && { "x-amzn-errortype": type }),
+    };
+    replies.next = { status, headers, body };
+    const ask = QUESTIONS.get(asks);
+    return ask === undefined ? "no question" : `${asks} ${await ask(said)}`;
   },
 };

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCredentials, type CredentialsEvent } from "../../../provider/aws/credentials.ts";
+import type { AwsEnvironment } from "../../../provider/aws/environment.ts";
+import { isFailure, type AwsFailure } from "../../../provider/aws/failure.ts";
+import type { AwsCredentials } from "../../../provider/aws/keys.ts";
+import { createSdk } from "../../../provider/aws/sdk.ts";
+import { assertWords } from "../assertions.ts";
+import { json } from "../form.ts";
+import { membersOf, sendableStatus, startReplies } from "../replies.ts";
+import type { Target } from "../target.ts";
+
+const replies = await startReplies();
+const { settings: sdk } = createSdk({ requestTimeoutMs: 10_000 });
+const never = new AbortController().signal;
+
+const ROLE = "arn:aws:iam::111122223333:role/provider";
+const OWN: AwsEnvironment = {
+  region: "eu-west-1",
+  accessKeyId: "AKIAEXAMPLE000000000",
+  secretAccessKey: "secret",
+};
+
+/** Whom credentials come from. @param tokenFile path */
+const SOURCES = new Map<unknown, (tokenFile: string) => AwsEnvironment>([
+  [
+    "podIdentity",
+    (containerTokenFile) => ({
+      region: "eu-west-1",
+      containerCredentialsUri: `${replies.url}/v1/credentials`,
+      containerTokenFile,
+    }),
+  ],
+  [
+    "webIdentity",
+    (webIdentityTokenFile) => ({ region: "eu-west-1", roleArn: ROLE, webIdentityTokenFile }),
+  ],
+  ["role", () => OWN],
+  ["identity", () => OWN],
+]);
+
+/** What is left of a sentence when what differs from input to input is taken out. */
+const kindOf = ({ failure, sentence }: AwsFailure): string =>
+  `${failure} ${sentence.replaceAll(/\d+/g, "…").slice(0, 80)}`;
+
+/** @param secret what the token file holds */
+function assertFailure({ sentence, words = "" }: AwsFailure, secret: string): void {
+  assertWords(sentence, 200);
+  if (words !== "") assertWords(words, 400);
+  const said = `${sentence} ${words}`;
+  // What the other side repeats of it is not ours to know.
+  const isOurs = secret.length >= 24 && !replies.next.body.includes(secret);
+  assert.ok(!isOurs || !said.includes(secret), "the token is repeated");
+}
+
+/** They are of the answer, whole, and fit to sign with. */
+async function assertCredentials(
+  lent: AwsCredentials,
+  identity: () => Promise<string | AwsFailure>,
+) {
+  assert.ok(replies.next.status < 300, String(replies.next.status));
+  const { accessKeyId, secretAccessKey, sessionToken } = lent;
+  for (const member of [accessKeyId, secretAccessKey, sessionToken ?? "none"]) {
+    assert.equal(typeof member, "string");
+    assert.notEqual(member, "");
+    const isPlain = /^[0-9A-Za-z]+$/.test(member);
+    assert.ok(
+      !isPlain || member === "none" || replies.next.body.includes(member),
+      "not of the answer",
+    );
+  }
+  const who = await identity();
+  if (isFailure(who)) assertFailure(who, secretAccessKey);
+}
+
+/**
+ * Answers of STS and of the Pod Identity agent, and what token files hold. Credentials are whole and of that answer; a failure is one
+ * line, without the token.
+ */
+export const target: Target = {
+  name: "credentials",
+  title:
+    "T-37 F-16 whatever STS or the Pod Identity agent answers, and whatever a token file holds, credentials are whole and of that answer, and a failure is one line without a secret",
+  maxBytes: 65_536,
+  form: json,
+  words: [
+    "from",
+    "status",
+    "body",
+    "token",
+    "podIdentity",
+    "webIdentity",
+    "role",
+    "identity",
+    "AccessKeyId",
+    "SecretAccessKey",
+    "SessionToken",
+    "Token",
+    "Expiration",
+    "2026-01-02T03:04:05Z",
+    "2026-13-02T03:04:05Z",
+    "1767323045",
+    "<Credentials>",
+    "</Credentials>",
+    "<AccessKeyId>ASIAEXAMPLE000000000</AccessKeyId>",
+    "<SecretAccessKey/>",
+    "<SessionToken><![CDATA[a]]></SessionToken>",
+    "<Expiration>never</Expiration>",
+    "<__proto__>",
+    "<Arn>arn:aws:sts::111122223333:assumed-role/provider/session</Arn>",
+    '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>',
+    "&b;",
+    "&#10;",
+    "&#x0;",
+    "<ErrorResponse><Error><Code>",
+    "</Code></Error></ErrorResponse>",
+    "ExpiredTokenException",
+    "InvalidIdentityToken",
+    "Throttling",
+    "AccessDenied",
+  ],
+  async check(input) {
+    const { from, status, body, token } = membersOf(input) ?? {};
+    const environmentOf = SOURCES.get(from);
+    if (environmentOf === undefined) return "nobody";
+    const text = typeof body === "string" ? body : JSON.stringify(body ?? null);
+    replies.next = {
+      status: sendableStatus(status),
+      headers: { "content-type": from === "podIdentity" ? "application/json" : "text/xml" },
+      body: text,
+    };
+    const secret = String(token);
+    await using directory = await mkdtempDisposable(join(tmpdir(), "fuzz-"));
+    const tokenFile = join(directory.path, "token");
+    await writeFile(tokenFile, secret);
+    const events: CredentialsEvent[] = [];
+    const credentials = createCredentials({
+      environment: environmentOf(tokenFile),
+      sdk,
+      instanceMetadata: false,
+      fips: false,
+      dualStack: false,
+      stsEndpoint: () => replies.url,
+      deadlineMs: 10_000,
+      now: () => 0,
+      wallNow: () => 0,
+      random: () => 0,
+      // Nothing is late, and nothing grows old.
+      schedule: () => ({ cancel() {} }),
+      observe: (event) => events.push(event),
+    });
+    try {
+      const identity = async (): Promise<string | AwsFailure> => await credentials.identity(never);
+      if (from === "identity") {
+        const who = await identity();
+        if (isFailure(who)) {
+          assertFailure(who, secret);
+          return `identity ${kindOf(who)}`;
+        }
+        assert.equal(typeof who, "string");
+        return "identity";
+      }
+      const lent = await credentials.current(from === "role" ? ROLE : undefined, never);
+      const { outcome, failure } = events.at(-1) ?? {};
+      if (isFailure(lent)) {
+        assertFailure(lent, secret);
+        assert.deepEqual([outcome, failure], [lent.failure, lent]);
+        return `${String(from)} ${kindOf(lent)}`;
+      }
+      assert.equal(outcome, "ok");
+      const state = credentials.states().at(-1);
+      assert.ok(state?.leftMs !== undefined && state.leftMs > 0, "they have no life");
+      await assertCredentials(lent, identity);
+      return `${String(from)} lent`;
+    } finally {
+      credentials.close();
+    }
+  },
+};
