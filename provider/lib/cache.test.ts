@@ -156,6 +156,19 @@ test("the half of its entries that was used last is always there", () => {
   );
 });
 
+test("what has expired leaves when something is set, within twice the longest life, though nobody asks for it", () => {
+  const { cache, clock } = setUp({ maxEntries: 100 });
+  for (let index = 0; index < 20; index += 1) cache.set(`k${index}`, { size: 1 }, 10);
+  cache.set("longer", { size: 1 }, 15);
+  clock.now += 12;
+  cache.set("first", { size: 1 }, 10);
+  assert.equal(cache.stats().entries, 22);
+  clock.now += 8;
+  cache.set("second", { size: 1 }, 10);
+  assert.deepEqual(cache.stats(), { entries: 2, bytes: 2 });
+  assert.notEqual(cache.get("first"), undefined);
+});
+
 test("when every entry has gone, so have its bytes", () => {
   const { cache, clock } = setUp({ maxEntries: 3 });
   for (let index = 0; index < 50; index += 1) cache.set(`k${index % 5}`, { size: 7 }, 10);

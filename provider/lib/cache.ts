@@ -40,7 +40,8 @@ interface Entry<V> {
 }
 
 /**
- * A least-recently-used cache that is bounded in entries and in bytes, whose ages are measured on the given clock.
+ * A least-recently-used cache that is bounded in entries and in bytes, whose ages are measured on the given clock. What nobody asks for
+ * any more leaves within twice the longest life that was given, when something is set.
  *
  * quick-lru keeps two generations: it may hold twice its `maxSize`, less one, which is why it is given half. Its own
  * ages use the wall clock and are not used. Its eviction hook also tells of an old value whose key was set again; a
@@ -50,6 +51,8 @@ export function createCache<V>(options: CacheOptions<V>): Cache<V> {
   const { maxEntries, maxBytes, sizeOf, now, onEvicted } = options;
   let bytes = 0;
   let entries = 0;
+  let longestMs = 0;
+  let sweptAt = now();
   const isOverfull = (): boolean => bytes > maxBytes;
   const forget = (entry: Entry<V>): void => {
     bytes -= entry.bytes;
@@ -68,6 +71,13 @@ export function createCache<V>(options: CacheOptions<V>): Cache<V> {
     lru.delete(key);
     forget(entry);
   };
+  /** Goes through all entries once in the longest life: whatever is set is looked at only a few times. */
+  const sweep = (): void => {
+    const time = now();
+    if (time - sweptAt < longestMs) return;
+    sweptAt = time;
+    for (const [key, { setAt, lifeMs }] of lru) if (time - setAt >= lifeMs) remove(key);
+  };
   return {
     get(key) {
       const entry = lru.get(key);
@@ -85,6 +95,8 @@ export function createCache<V>(options: CacheOptions<V>): Cache<V> {
         onEvicted?.(key);
         return;
       }
+      sweep();
+      longestMs = Math.max(longestMs, lifeMs);
       bytes += size;
       entries += 1;
       lru.set(key, { value, bytes: size, setAt: now(), lifeMs });
