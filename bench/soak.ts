@@ -53,7 +53,7 @@ const CERTIFICATE_SECONDS = 15;
 const WEB_IDENTITY_SECONDS = 20;
 const LOOK_SECONDS = isShort ? 2 : 5;
 /** And two collections of garbage, after which it is noted what is left. */
-const COLLECT_SECONDS = isShort ? 5 : 20;
+const COLLECT_SECONDS = isShort ? 5 : 8;
 /** Milliseconds after which a collection is in the metrics for certain. */
 const TOLD_MS = 1000;
 /** Certificates for each client CA: the CA before it is not accepted any more when the next one comes. */

@@ -17,7 +17,7 @@ function createPlainTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTu
   const ranks = ({ dueAt }: Waiter): readonly [number, number] => {
     const due = dueAt();
     if (due === Infinity) return [2, 0];
-    return [due >= now() + usualMs * 2 ? 0 : 1, due];
+    return due >= now() + usualMs * 2 ? [0, due] : [1, -due];
   };
   const first = (order: 1 | -1): Waiter | undefined =>
     [...queue].toSorted((one, other) => {

@@ -57,7 +57,7 @@ test("the earliest deadline comes first, of equals the oldest, and whoever is go
   assert.deepEqual(begun, ["running", "soon", "as soon", "later", "gone", "gone as well"]);
 });
 
-test("whoever cannot be answered in time any more comes after those who can", async () => {
+test("whoever has less time than is certain to be enough comes after those who have it, the latest deadline first", async () => {
   const { clock, begin, begun, ends, endAll } = setUp();
   const first = begin("first", until(10_000));
   await settle();
@@ -67,13 +67,25 @@ test("whoever cannot be answered in time any more comes after those who can", as
   // Work took some 90 ms of late, and twice as much has to be left.
   const done = [
     begin("running", until(10_000)),
-    begin("hopeless", until(940)),
-    begin("in time", until(1000)),
     begin("late", until(700)),
+    begin("short", until(940)),
+    begin("enough", until(1000)),
+    begin("as short", until(940)),
+    begin("shorter", until(930)),
+    begin("gone"),
   ];
   await endAll();
   await Promise.all(done);
-  assert.deepEqual(begun, ["first", "running", "in time", "late", "hopeless"]);
+  assert.deepEqual(begun, [
+    "first",
+    "running",
+    "enough",
+    "short",
+    "as short",
+    "shorter",
+    "late",
+    "gone",
+  ]);
 });
 
 test("who joins makes work urgent, and who leaves makes it wait", async () => {
@@ -108,6 +120,27 @@ test("of one more than may wait the least urgent is full, not the newest", async
   await endAll();
   await Promise.all(done);
   assert.deepEqual(begun, ["running", "soon", "later"]);
+});
+
+test("of those who have too little time whoever has the least is full", async () => {
+  const { clock, begin, begun, ends, endAll } = setUp({ maxWaiting: 2 });
+  const first = begin("first", until(10_000));
+  await settle();
+  clock.now = 800;
+  ends.get("first")?.();
+  await first;
+  const done = [
+    begin("running", until(10_000)),
+    begin("short", until(940)),
+    begin("enough", until(1000)),
+    begin("shorter", until(930)),
+    begin("less short", until(950)),
+  ];
+  assert.equal(await done[3], "full");
+  assert.equal(await done[1], "full");
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["first", "running", "enough", "less short"]);
 });
 
 test("work whose time is over before its turn is never begun, and holds no place", async () => {

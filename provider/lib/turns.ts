@@ -18,6 +18,9 @@ export interface Demand {
   watch(onChange: () => void): () => void;
 }
 
+/** Of work that nobody waits for. */
+export const NOBODY_WAITS: Demand = { dueAt: () => Infinity, watch: () => () => undefined };
+
 /** How long work may wait, and how urgent it is meanwhile. */
 export interface Patience {
   /** When it aborts, work that was not begun never is. */
@@ -41,27 +44,34 @@ const MARGIN = 2;
 
 /**
  * Places for work of one kind, and a queue before them that is bounded and in order of urgency: the earliest deadline first, of
- * those who can still be answered in time. Under more load than there is capacity the earliest deadline alone would be the
- * worst order: all would be begun so late that none is in time. What is late or given up comes afterwards, because its
- * result is kept and answers the retry.
+ * those who have time enough. Under more load than there is capacity the earliest deadline alone would be the worst order: all
+ * would be begun so late that none is in time. Of the others the latest deadline comes first, which has the best chance: where
+ * work takes nearly as long as anybody waits, nobody has time enough, and most can be in time all the same. What is given up
+ * comes last, because its result is kept and answers the retry.
  */
 export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTurn {
   const queue = createByDue<Call>();
   let running = 0;
   let usualMs = 0;
 
-  /** Who is due before then is late. */
-  const inTime = (): number => now() + usualMs * MARGIN;
+  /** Who is due then or later has time enough. */
+  const enough = (): number => now() + usualMs * MARGIN;
+  /** Of those who are due before then the latest, and the oldest of these. */
+  const latestBefore = (due: number) => {
+    const last = queue.before(due);
+    return last && queue.from(last.due);
+  };
 
-  /** The earliest of whoever can be answered in time, of whoever is late, the oldest of whoever is gone. */
+  /** The earliest of whoever has time enough, the latest of the others, the oldest of whoever is gone. */
   const mostUrgent = () => {
-    const next = queue.from(inTime());
-    return next === undefined || next.due === Infinity ? queue.from(-Infinity) : next;
+    const next = queue.from(enough());
+    return next === undefined || next.due === Infinity ? (latestBefore(enough()) ?? next) : next;
   };
   /** The other end of that order; of equals the oldest all the same. */
   const leastUrgent = () => {
-    const last = queue.before(inTime()) ?? queue.before(Infinity);
-    return queue.from(Infinity) ?? (last && queue.from(last.due));
+    const first = queue.from(-Infinity);
+    const isShort = first !== undefined && first.due < enough();
+    return queue.from(Infinity) ?? (isShort ? first : latestBefore(Infinity));
   };
 
   const callNext = (): void => {

@@ -26,6 +26,7 @@ import {
 } from "../../testing/notation/behaviours.ts";
 import { createFakeNotation, type FakeNotation } from "../../testing/notation/fake-notation.ts";
 import { isRunning, until } from "../../testing/notation/processes.ts";
+import { until as waitedFor } from "../../testing/verify/demand.ts";
 import {
   createSnapshot,
   type FixedSnapshot,
@@ -493,6 +494,24 @@ test("the trust directory stays open until the run has ended, and no longer", as
   assert.equal(snapshot.opened(), 0);
 });
 
+test("of those that wait for a run, whoever has to be answered first comes first, and what nobody waits for last", async (t) => {
+  const { notation, trust } = await fixture(t, SUCCEEDS, { concurrency: 1 });
+  const snapshot = trust();
+  const judged: string[] = [];
+  const ask = async (name: string, changes: Partial<Question>): Promise<void> => {
+    assert.equal(codeOf(await notation.judge(questionOf(snapshot, changes), never)), "passed");
+    judged.push(name);
+  };
+  const hour = performance.now() + 3_600_000;
+  await Promise.all([
+    ask("running", {}),
+    ask("nobody", {}),
+    ask("later", { demand: waitedFor(hour + 2) }),
+    ask("soon", { demand: waitedFor(hour + 1) }),
+  ]);
+  assert.deepEqual(judged, ["running", "soon", "later", "nobody"]);
+});
+
 test("a trust directory that cannot be made is TRUST_UNAVAILABLE, and nothing is started", async (t) => {
   const { notation, fake, trust } = await fixture(t);
   const snapshot = trust();
@@ -535,13 +554,14 @@ test("F-28 revocation lists are kept, and those that a killed run only half wrot
   assert.deepEqual(readdirSync(lists), ["a".repeat(64)]);
 });
 
-test("no more runs at once than there are places; one more than may wait is OVERLOADED", async (t) => {
+test("no more runs at once than there are places; of one more than may wait the least urgent is OVERLOADED", async (t) => {
   const { ask, fake, pids } = await fixture(t, HANGS, { concurrency: 1, maxWaiting: 1 });
   const deadline = new AbortController();
   const running = ask(deadline.signal);
   await pids();
+  const oldest = ask();
   const waiting = ask();
-  assert.equal(codeOf(await ask()), "OVERLOADED");
+  assert.equal(codeOf(await oldest), "OVERLOADED");
   fake.behave({});
   deadline.abort();
   assert.deepEqual([await running, await waiting].map(codeOf), ["TIMEOUT", "passed"]);

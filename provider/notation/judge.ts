@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { writeLayout } from "../evidence/layout.ts";
 import { untilAborted } from "../lib/deadline.ts";
 import { errorCode } from "../lib/error-code.ts";
-import { createSlots, type SlotOptions } from "../lib/slots.ts";
+import { createTurns, NOBODY_WAITS, type TurnOptions } from "../lib/turns.ts";
 import { FORM_OVERRIDE, type Action, type Form } from "../trust/trust.ts";
 import { SIGNER_PLUGIN } from "../signer/plugin.ts";
 import type { Inquiry, SignerPlugin } from "../signer/inquiry.ts";
@@ -29,7 +29,7 @@ export interface NotationEvent {
   readonly queueMs: number;
 }
 
-export interface NotationOptions extends CommandOptions, RunnerOptions, SlotOptions {
+export interface NotationOptions extends CommandOptions, RunnerOptions, TurnOptions {
   /** Names of the plugins that an envelope may demand. */
   readonly plugins: readonly string[];
   /** On a memory file system, and of this process alone. */
@@ -76,7 +76,7 @@ export async function createNotation(options: NotationOptions): Promise<Notation
   mkdirSync(layouts, { recursive: true, mode: 0o700 });
   prepareCache(cache);
   const runner = options.runner ?? createRunner(options);
-  const take = createSlots(options);
+  const take = createTurns(options);
   const version = createVersion({
     binary: resolve(options.binary),
     directory,
@@ -142,6 +142,7 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     const signal = AbortSignal.any([caller, closing.signal]);
     let spawnMs = 0;
     let queueMs: number | undefined;
+    const patience = { signal, demand: question.demand ?? NOBODY_WAITS };
     using inquiry = beginInquiry(question);
     const spawned = (ms: number): void => {
       spawnMs = Math.max(spawnMs, ms);
@@ -153,7 +154,7 @@ export async function createNotation(options: NotationOptions): Promise<Notation
           if (inquiry?.mayStart() === false) return "early";
           queueMs = now() - from;
           return await decide(question, { signal, spawned, inquiry });
-        }, signal);
+        }, patience);
         if (taken !== "early") return taken;
         question.onWait?.();
         await untilAborted(inquiry?.settled ?? Promise.resolve(), signal);

@@ -1,5 +1,6 @@
 import type { Envelope } from "../evidence/evidence.ts";
 import type { Descriptor } from "../image/descriptor.ts";
+import type { Demand } from "../lib/turns.ts";
 import type { Repository } from "../registry/registry.ts";
 import type { SignerQuestion } from "../signer/question.ts";
 import type { Statement, TrustSnapshot } from "../trust/trust.ts";
@@ -32,6 +33,8 @@ export interface Question {
   readonly statement: Statement;
   /** Replaces the statement's level. */
   readonly level: AskedLevel | undefined;
+  /** Until when somebody waits for it; nobody does unless it is given. */
+  readonly demand?: Demand;
   /** Told when it waits for AWS Signer, which takes its time: nothing is fetched or run meanwhile. */
   readonly onWait?: () => void;
 }

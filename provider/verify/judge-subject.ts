@@ -79,7 +79,8 @@ export function createJudgeSubject(options: JudgeSubjectOptions): JudgeInPlace {
     if (candidate.kind === "bad") return candidate.verdict;
     const { level } = key;
     const onWait = (): void => place.leave(candidate.bytes.length);
-    const about = { repository, subject, envelope: candidate, onWait };
+    const { demand } = place;
+    const about = { repository, subject, envelope: candidate, demand, onWait };
     try {
       return await judge({ ...about, trust: snapshot, statement, level }, signal);
     } catch (error) {

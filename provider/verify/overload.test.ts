@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createWorld, D1, never, PASSED, settle, codeOf } from "../../testing/verify/world.ts";
+import { createTurns, NOBODY_WAITS } from "../lib/turns.ts";
+import { undecided } from "../verdict/verdict.ts";
 import type { Decision } from "./decision.ts";
 
 /** Milliseconds of simulated time. */
@@ -8,21 +10,32 @@ const STEP_MS = 20;
 const LOAD_MS = 10_000;
 const JUDGE_MS = 100;
 
-const LIMITS = { concurrency: 10, maxWaiting: 400 };
+/** Runs of Notation at once, and how many images may be verified at once: as many, or more, which wait for a run. */
+interface Shape {
+  readonly runs: number;
+  readonly concurrency: number;
+}
+const NARROW: Shape = { runs: 10, concurrency: 10 };
+const MAX_WAITING = 400;
 /** Verifications a second. */
-const CAPACITY = (LIMITS.concurrency * 1000) / JUDGE_MS;
+const capacityOf = ({ runs }: Shape): number => (runs * 1000) / JUDGE_MS;
 
 const HOT = `r.io/hot@${D1}`;
 
 /** A world in which Notation takes its time, and whoever asks for how many new images at each step. */
-function createLoad() {
-  const world = createWorld(LIMITS);
+function createLoad({ runs, concurrency }: Shape = NARROW) {
+  const world = createWorld({ concurrency, maxWaiting: MAX_WAITING });
+  const take = createTurns({ concurrency: runs, maxWaiting: MAX_WAITING, now: world.time.now });
   const { verifier, time, parts } = world;
   const judged = new Map<string, number>();
-  parts.judge = async ({ repository: { repository } }) => {
-    judged.set(repository, (judged.get(repository) ?? 0) + 1);
+  const judgeSlowly = async (): Promise<typeof PASSED> => {
     await new Promise<void>((resolve) => time.schedule(JUDGE_MS, resolve));
     return PASSED;
+  };
+  parts.judge = async ({ repository: { repository }, demand = NOBODY_WAITS }, signal) => {
+    judged.set(repository, (judged.get(repository) ?? 0) + 1);
+    const answer = await take(judgeSlowly, { signal, demand });
+    return answer === "full" ? undecided("OVERLOADED", "no run") : answer;
   };
   const hot: Decision[] = [];
   const cold: Decision[] = [];
@@ -53,45 +66,55 @@ function createLoad() {
 const of = (decisions: readonly Decision[], code: string): readonly Decision[] =>
   decisions.filter(({ verdict }) => codeOf(verdict) === code);
 
-test("T-74 L-4 under ten times more new images than can be judged, cached ones are answered at once, as many new ones as can be are verified in time, and nothing grows", async () => {
-  const load = createLoad();
-  const { run, hot, cold, peak, judged, verifier, time } = load;
-  await run(1000, 0);
-  hot.length = 0;
-  await run(LOAD_MS, 10 * CAPACITY);
+const shapes: readonly (Shape & { readonly name: string })[] = [
+  { ...NARROW, name: "as many runs as images" },
+  { runs: 4, concurrency: 32, name: "runs for all images take half of the deadline" },
+  { runs: 2, concurrency: 32, name: "they take nearly all of it" },
+  { runs: 1, concurrency: 32, name: "they take twice as long" },
+];
+for (const { name, ...shape } of shapes) {
+  test(`T-74 L-4 under ten times more new images than can be judged, cached ones are answered at once, as many new ones as can be are verified in time, and nothing grows: ${name}`, async () => {
+    const load = createLoad(shape);
+    const { run, hot, cold, peak, judged, verifier, time } = load;
+    await run(1000, 0);
+    hot.length = 0;
+    await run(LOAD_MS, 10 * capacityOf(shape));
 
-  assert.equal(hot.length, LOAD_MS / STEP_MS);
-  for (const { verdict, cache, durationMs } of hot) {
-    assert.deepEqual([codeOf(verdict), cache, durationMs], ["verified", "hit", 0]);
-  }
-  assert.equal(peak.waiting, LIMITS.maxWaiting);
-  assert.ok(peak.underWay <= LIMITS.maxWaiting + LIMITS.concurrency, String(peak.underWay));
-  for (const { durationMs } of of(cold, "OVERLOADED")) assert.equal(durationMs, 0);
-  const verified = of(cold, "verified");
-  const possible = (CAPACITY * LOAD_MS) / 1000;
-  assert.ok(verified.length > 0.9 * possible, `${verified.length} of ${possible} in time`);
+    assert.equal(hot.length, LOAD_MS / STEP_MS);
+    for (const { verdict, cache, durationMs } of hot) {
+      assert.deepEqual([codeOf(verdict), cache, durationMs], ["verified", "hit", 0]);
+    }
+    assert.ok(peak.waiting <= MAX_WAITING, String(peak.waiting));
+    assert.ok(peak.underWay <= MAX_WAITING + shape.concurrency, String(peak.underWay));
+    for (const { durationMs } of of(cold, "OVERLOADED")) assert.equal(durationMs, 0);
+    const verified = of(cold, "verified");
+    const possible = (capacityOf(shape) * LOAD_MS) / 1000;
+    assert.ok(verified.length > 0.9 * possible, `${verified.length} of ${possible} in time`);
 
-  // The load has ended: whoever waits is answered, and the next image is judged in its time.
-  await run(2000, 0);
-  assert.equal(cold.length, load.asked(), "everybody is answered");
-  assert.deepEqual(
-    cold.filter(({ verdict }) => !["verified", "OVERLOADED", "TIMEOUT"].includes(codeOf(verdict))),
-    [],
-  );
-  const [, most] = Array.from(judged).reduce((one, other) => (other[1] > one[1] ? other : one));
-  assert.equal(most, 1, "no image is judged twice");
-  await run(10_000, 0);
-  assert.deepEqual([verifier.stats().waiting, verifier.stats().underWay], [0, 0]);
-  const next: Decision[] = [];
-  void load.ask(`r.io/next@${D1}`, next);
-  await settle();
-  time.pass(JUDGE_MS);
-  await settle();
-  assert.deepEqual(
-    next.map(({ verdict }) => codeOf(verdict)),
-    ["verified"],
-  );
-});
+    // The load has ended: whoever waits is answered, and the next image is judged in its time.
+    await run(2000, 0);
+    assert.equal(cold.length, load.asked(), "everybody is answered");
+    assert.deepEqual(
+      cold.filter(
+        ({ verdict }) => !["verified", "OVERLOADED", "TIMEOUT"].includes(codeOf(verdict)),
+      ),
+      [],
+    );
+    const [, most] = Array.from(judged).reduce((one, other) => (other[1] > one[1] ? other : one));
+    assert.equal(most, 1, "no image is judged twice");
+    await run(10_000, 0);
+    assert.deepEqual([verifier.stats().waiting, verifier.stats().underWay], [0, 0]);
+    const next: Decision[] = [];
+    void load.ask(`r.io/next@${D1}`, next);
+    await settle();
+    time.pass(JUDGE_MS);
+    await settle();
+    assert.deepEqual(
+      next.map(({ verdict }) => codeOf(verdict)),
+      ["verified"],
+    );
+  });
+}
 
 test("F-36 what was too late for its caller is judged all the same, and answers the retry", async () => {
   const { verifier, run, time, calls } = createLoad();

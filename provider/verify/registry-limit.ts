@@ -20,6 +20,8 @@ export type JudgeInTurn = (
 
 /** The place that an image has among those of its registry. */
 export interface Place {
+  /** Until when somebody waits for the image's verdict. */
+  readonly demand: Demand;
   /**
    * Gives it to the next image before this one is decided, because this one waits for somebody else, who may take long. It is not
    * taken again. Where too much is held by images that did so, the place is kept.
@@ -60,6 +62,7 @@ export function limitPerRegistry(judge: JudgeInPlace, options: RegistryLimit): J
     const { promise: left, resolve: goAside } = Promise.withResolvers<void>();
     let aside = 0;
     const place: Place = {
+      demand,
       leave(bytes) {
         if (aside > 0 || places.bytesAside + bytes > options.maxBytesAside) return;
         aside = bytes;
