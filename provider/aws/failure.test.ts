@@ -40,3 +40,15 @@ test("T-34 AWS's words are kept without keys and tokens, and with the ARN that s
   const kept = withoutSecrets(`User: ${arn} with ${key} and "${token}" is not authorized`);
   assert.equal(kept, `User: ${arn} with (access key) and "(token)" is not authorized`);
 });
+
+for (const [name, around] of [
+  ["after a colon", (token: string) => `token:${token}`],
+  ["in a path", (token: string) => `/tokens/${token}/used`],
+  ["in a query", (token: string) => `https://sts.example.com/?Token=${token}&x`],
+  ["after a word", (token: string) => `token_${token}`],
+] as const) {
+  test(`T-34 T-37 a token ${name} is not repeated`, () => {
+    const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJwcm92aWRlciJ9.c2lnbmF0dXJl";
+    assert.ok(!withoutSecrets(`refused: ${around(token)}.`).includes("eyJ"));
+  });
+}

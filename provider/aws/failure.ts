@@ -61,13 +61,18 @@ const KINDS: ReadonlyMap<string, FailureKind> = new Map<string, FailureKind>([
 ]);
 
 /** Anything as long as a key or a token and without a break, ARNs apart. */
-const TOKEN = /(?<![\w:/.-])[A-Za-z0-9+/=_.-]{36,}/g;
+const ARN_OR_TOKEN = /(?<!\w)arn:aws[\w-]*:[\w:/+=,.@-]+|[A-Za-z0-9+/=_.-]{36,}/g;
 
 const WORDS_BYTES = 400;
 
 /** Foreign words without what may be a secret. */
 export const withoutSecrets = (text: string): string =>
-  oneLine(withoutAccessKeys(text).replaceAll(TOKEN, "(token)"), WORDS_BYTES);
+  oneLine(
+    withoutAccessKeys(text).replaceAll(ARN_OR_TOKEN, (found) =>
+      found.startsWith("arn:") ? found : "(token)",
+    ),
+    WORDS_BYTES,
+  );
 
 /** Reads what the SDK throws, by its class; what is not known is `unreachable`: nothing is claimed about permissions. */
 export function failureOf(error: unknown, { service, action, remedy }: Attempt): AwsFailure {
