@@ -54,11 +54,10 @@ export function noteHeld(agedMs: number): void {
   appendFileSync(FILE, `${JSON.stringify(held)}\n`);
 }
 
-/** @see proc_pid_status(5), RssFile */
+/** Pages of files that are resident now, in MiB. @see proc_pid_status(5), RssFile */
 function residentFilesMiB(): number {
-  const [, kilobytes] =
-    /^RssFile:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
-  return Number(kilobytes) / 1024;
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Number(/^RssFile:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }
 
 /** What was noted, the oldest first. @param directory where the process works */

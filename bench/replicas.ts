@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { startBalancer } from "../testing/cluster/balancer.ts";
-import { createCaller, type Caller } from "../testing/gatekeeper/caller.ts";
+import { createCaller, type Caller, type CallerOptions } from "../testing/gatekeeper/caller.ts";
 import { createAuthorities, type Authorities } from "../testing/gatekeeper/certificates.ts";
 import { SUCCEEDS } from "../testing/notation/behaviours.ts";
 import { createFakeNotation, type FakeNotation } from "../testing/notation/fake-notation.ts";
@@ -10,6 +12,7 @@ import { startMade, type Made } from "../testing/registry/made.ts";
 import { startUnruly } from "../testing/registry/unruly.ts";
 import { createAuthority } from "../testing/signing/authority.ts";
 import { jws } from "../testing/signing/envelope.ts";
+import type { HotLoad, HotReport } from "./hot.ts";
 import { pushSigned } from "./images.ts";
 import { answersOf, sumOf, vitalsOf } from "./processes.ts";
 import type { Row } from "./report.ts";
@@ -32,6 +35,9 @@ const RUNS = 8;
 /** Providers behind one address, as a Deployment's are behind their Service. */
 interface Replicas extends AsyncDisposable {
   readonly providers: readonly RunningProvider[];
+  /** Of callers that reach one of them each. */
+  readonly direct: readonly CallerOptions[];
+  /** Reaches all of them. */
   caller(): Caller;
 }
 
@@ -45,13 +51,19 @@ async function startReplicas(
     providers.push(parts.use(await start(authorities, index)));
   }
   const balancer = parts.use(await startBalancer(providers.map(({ url }) => url)));
+  const { ca, gatekeeper } = authorities;
+  const optionsOf = ({ url }: { readonly url: string }): CallerOptions => ({
+    url,
+    ca,
+    cert: gatekeeper.cert,
+    key: gatekeeper.key,
+  });
   const owned = parts.move();
   return {
     providers,
+    direct: providers.map(optionsOf),
     caller() {
-      const { ca, gatekeeper } = authorities;
-      const { cert, key } = gatekeeper;
-      const caller = createCaller({ url: balancer.url, ca, cert, key });
+      const caller = createCaller(optionsOf(balancer));
       owned.defer(async () => await caller.close());
       return caller;
     },
@@ -156,9 +168,10 @@ async function overload(setting: Setting, progress: Progress, share: number): Pr
   }
   progress(`L-4 ${capacity * 10} new images a second for ${seconds} s`);
   const caller = slow.replicas.caller();
-  const hot = slow.replicas.caller();
-  const times: number[] = [];
-  let [next, undecided, asked, decided] = [1000, 0, 0, 0];
+  const load: HotLoad = { replicas: slow.replicas.direct, keys: cached, perSecond: 20, seconds };
+  const hot = new Worker(new URL("hot.ts", import.meta.url), { workerData: load });
+  const reported = once(hot, "message").then(([report]) => report as HotReport);
+  let [next, decided] = [1000, 0];
   let mostWaiting = 0;
   const pending = new Set<Promise<void>>();
   const begin = (work: () => Promise<void>): void => {
@@ -168,7 +181,7 @@ async function overload(setting: Setting, progress: Progress, share: number): Pr
   const began = performance.now();
   for (let tick = 0; performance.now() - began < seconds * 1000; tick += 1) {
     await setTimeout(Math.max(0, began + tick * 50 - performance.now()));
-    // A twentieth of a second's worth: ten new images in a request, and three cached ones in another.
+    // A twentieth of a second's worth, ten in a request.
     for (let count = 0; count < capacity / 20; count += 1) {
       const keys = Array.from({ length: 10 }, () => slow.key((next += 1)));
       begin(async () => {
@@ -176,14 +189,6 @@ async function overload(setting: Setting, progress: Progress, share: number): Pr
         decided += response.response.items.length;
       });
     }
-    begin(async () => {
-      const start = performance.now();
-      const keys = [0, 1, 2].map((offset) => cached[(tick * 3 + offset) % cached.length] ?? "");
-      const { response } = await hot.ask(keys);
-      times.push(performance.now() - start);
-      asked += keys.length;
-      undecided += keys.length - response.response.items.length;
-    });
     if (tick % 20 !== 0) continue;
     const looks = await Promise.all(providers.map(vitalsOf));
     for (const { metrics } of looks) {
@@ -191,6 +196,7 @@ async function overload(setting: Setting, progress: Progress, share: number): Pr
     }
   }
   await Promise.all(pending);
+  const { times, asked, undecided } = await reported;
   progress("L-4 afterwards");
   const ended = performance.now();
   while (performance.now() - ended < 60_000) {
