@@ -162,7 +162,7 @@ const notation = z
       .meta({ description: "Notation runs at once.", defaultText: "twice the processors" }),
     maxWaiting: count(1, 100_000)
       .default(2000)
-      .describe("Runs that may wait; one more is `OVERLOADED`."),
+      .describe("Runs that may wait; of one more the least urgent is `OVERLOADED`."),
     grace: duration({
       least: "1ms",
       most: "10s",

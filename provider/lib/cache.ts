@@ -40,8 +40,8 @@ interface Entry<V> {
 }
 
 /**
- * A least-recently-used cache that is bounded in entries and in bytes, whose ages are measured on the given clock. What nobody asks for
- * any more leaves within twice the longest life that was given, when something is set.
+ * A least-recently-used cache that is bounded in entries and in bytes, whose ages are measured on the given clock. What has expired and
+ * nobody asks for leaves with the first entry that is set when twice the longest life has passed since it was set, or before.
  *
  * quick-lru keeps two generations: it may hold twice its `maxSize`, less one, which is why it is given half. Its own
  * ages use the wall clock and are not used. Its eviction hook also tells of an old value whose key was set again; a
@@ -71,7 +71,7 @@ export function createCache<V>(options: CacheOptions<V>): Cache<V> {
     lru.delete(key);
     forget(entry);
   };
-  /** Goes through all entries once in the longest life: whatever is set is looked at only a few times. */
+  /** Goes through all entries, at most once in the longest life: each is looked at no more than twice. */
   const sweep = (): void => {
     const time = now();
     if (time - sweptAt < longestMs) return;

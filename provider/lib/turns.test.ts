@@ -39,7 +39,7 @@ function setUp(options: Partial<TurnOptions> = {}) {
       ends.get(name)?.();
     }
   };
-  return { clock, begin, begun, ends, endAll };
+  return { clock, take, begin, begun, ends, endAll };
 }
 
 test("the earliest deadline comes first, of equals the oldest, and whoever is gone last", async () => {
@@ -57,7 +57,7 @@ test("the earliest deadline comes first, of equals the oldest, and whoever is go
   assert.deepEqual(begun, ["running", "soon", "as soon", "later", "gone", "gone as well"]);
 });
 
-test("whoever has less time than is certain to be enough comes after those who have it, the latest deadline first", async () => {
+test("whoever has less than twice the time that work took of late comes after those who have more, the latest deadline first", async () => {
   const { clock, begin, begun, ends, endAll } = setUp();
   const first = begin("first", until(10_000));
   await settle();
@@ -86,6 +86,23 @@ test("whoever has less time than is certain to be enough comes after those who h
     "late",
     "gone",
   ]);
+});
+
+test("what is made ahead has every second turn, and is full last", async () => {
+  const { begin, begun, endAll } = setUp({ maxWaiting: 5 });
+  const done = [
+    begin("running", until(50)),
+    begin("soon", until(300)),
+    begin("ahead", until(-Infinity)),
+    begin("later", until(900)),
+    begin("ahead as well", until(-Infinity)),
+    begin("gone"),
+    begin("ahead, too", until(-Infinity)),
+  ];
+  assert.equal(await done[5], "full");
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["running", "ahead", "soon", "ahead as well", "later", "ahead, too"]);
 });
 
 test("who joins makes work urgent, and who leaves makes it wait", async () => {
@@ -155,6 +172,26 @@ test("work whose time is over before its turn is never begun, and holds no place
   await endAll();
   assert.deepEqual(await Promise.all([running, next]), ["running", "next"]);
   assert.deepEqual(begun, ["running", "next"]);
+});
+
+test("a turn in which nothing was done says nothing of how long work takes", async () => {
+  const { clock, begin, begun, ends, endAll, take } = setUp();
+  const first = begin("first", until(10_000));
+  await settle();
+  clock.now = 800;
+  ends.get("first")?.();
+  await first;
+  for (let count = 0; count < 100; count += 1) {
+    await take(async (turn) => turn.pass(), { signal: never, demand: until(10_000) });
+  }
+  const done = [
+    begin("running", until(10_000)),
+    begin("short", until(940)),
+    begin("enough", until(1000)),
+  ];
+  await endAll();
+  await Promise.all(done);
+  assert.deepEqual(begun, ["first", "running", "enough", "short"]);
 });
 
 test("work that throws gives its place back", async () => {

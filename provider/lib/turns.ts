@@ -12,7 +12,10 @@ export interface TurnOptions {
 
 /** Until when somebody waits for a result. It changes as people come and go. */
 export interface Demand {
-  /** In monotonic milliseconds; Infinity while nobody waits. */
+  /**
+   * In monotonic milliseconds; Infinity while nobody waits, -Infinity for what is made ahead of those who will ask: it has up to
+   * every second turn.
+   */
   dueAt(): number;
   /** Calls back after each change. @returns stops that */
   watch(onChange: () => void): () => void;
@@ -28,11 +31,20 @@ export interface Patience {
   readonly demand: Demand;
 }
 
+/** A place that work has. */
+export interface Turn {
+  /** Says that nothing is done in this turn: how long it took tells nothing of others. */
+  pass(): void;
+}
+
 /**
  * Does the work when its turn comes. Work that was begun keeps its place until it settles, so it has to look at the signal itself.
  * @returns what the work returned, or `full` when it had to make room; rejects with the signal's reason when the work was not begun
  */
-export type TakeTurn = <T>(work: () => Promise<T>, patience: Patience) => Promise<T | "full">;
+export type TakeTurn = <T>(
+  work: (turn: Turn) => Promise<T>,
+  patience: Patience,
+) => Promise<T | "full">;
 
 /** Called once, unless the time was over before. */
 type Call = (turn: "begin" | "full") => void;
@@ -46,30 +58,36 @@ const MARGIN = 2;
  * Places for work of one kind, and a queue before them that is bounded and in order of urgency: the earliest deadline first, of
  * those who have time enough. Under more load than there is capacity the earliest deadline alone would be the worst order: all
  * would be begun so late that none is in time. Of the others the latest deadline comes first, which has the best chance: where
- * work takes nearly as long as anybody waits, nobody has time enough, and most can be in time all the same. What is given up
- * comes last, because its result is kept and answers the retry.
+ * work takes nearly as long as anybody waits, nobody has time enough, and most can be in time all the same. Work that nobody
+ * waits for comes last, and is done all the same: its result is kept and answers the retry. What is made ahead must not be late, or
+ * those who were always answered at once would wait among all the others; nor may it keep these from their turns.
  */
 export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTurn {
   const queue = createByDue<Call>();
   let running = 0;
   let usualMs = 0;
+  let wasAhead = false;
 
   /** Who is due then or later has time enough. */
   const enough = (): number => now() + usualMs * MARGIN;
-  /** Of those who are due before then the latest, and the oldest of these. */
+  /** Of those who are due before then the latest, of equals the oldest. */
   const latestBefore = (due: number) => {
     const last = queue.before(due);
     return last && queue.from(last.due);
   };
 
-  /** The earliest of whoever has time enough, the latest of the others, the oldest of whoever is gone. */
+  /** What is made ahead, now and then; the earliest of whoever has time enough, the latest of the others, the oldest of whoever is gone. */
   const mostUrgent = () => {
-    const next = queue.from(enough());
-    return next === undefined || next.due === Infinity ? (latestBefore(enough()) ?? next) : next;
+    const first = queue.from(-Infinity);
+    wasAhead = first?.due === -Infinity && !wasAhead;
+    if (wasAhead) return first;
+    const due = enough();
+    const next = queue.from(due);
+    return next === undefined || next.due === Infinity ? (latestBefore(due) ?? next) : next;
   };
   /** The other end of that order; of equals the oldest all the same. */
   const leastUrgent = () => {
-    const first = queue.from(-Infinity);
+    const first = queue.from(-Number.MAX_VALUE);
     const isShort = first !== undefined && first.due < enough();
     return queue.from(Infinity) ?? (isShort ? first : latestBefore(Infinity));
   };
@@ -110,10 +128,15 @@ export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): Take
   return async (work, patience) => {
     if ((await turnOf(patience)) === "full") return "full";
     const began = now();
+    let counts = true;
     try {
-      return await work();
+      return await work({
+        pass() {
+          counts = false;
+        },
+      });
     } finally {
-      usualMs += (now() - began - usualMs) * WEIGHT;
+      if (counts) usualMs += (now() - began - usualMs) * WEIGHT;
       running -= 1;
       callNext();
     }

@@ -149,9 +149,12 @@ export async function createNotation(options: NotationOptions): Promise<Notation
     };
     const inTurn = async (): Promise<Judgement | "full"> => {
       for (;;) {
-        const taken = await take(async () => {
+        const taken = await take(async (turn) => {
           // While AWS Signer takes its time, the places are for images that do not need it.
-          if (inquiry?.mayStart() === false) return "early";
+          if (inquiry?.mayStart() === false) {
+            turn.pass();
+            return "early";
+          }
           queueMs = now() - from;
           return await decide(question, { signal, spawned, inquiry });
         }, patience);

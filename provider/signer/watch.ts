@@ -71,7 +71,7 @@ export function createRevocationWatch<Handle>(
   let nextAt = -Infinity;
   let timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  /** When something is to be done about an entry, but not more often than questions may be asked. */
+  /** When an entry is to be asked about, which waits for its turn among all, or told of. */
   function nextOf(entry: Held<Handle>): number {
     const askAt = entry.isAsked ? Infinity : Math.max(entry.dueAt, nextAt);
     const tellAt = entry.isTold ? Infinity : entry.answeredAt + maxAgeMs;
@@ -79,8 +79,8 @@ export function createRevocationWatch<Handle>(
   }
 
   /**
-   * Looks at everything then, or earlier where that is planned. A plan is not taken back because its entry was let go of or answered
-   * meanwhile: one look that finds nothing costs less than going through all that is held each time.
+   * Looks at everything then, or earlier where that is planned. A plan stands even if its entry is let go of or answered meanwhile: one
+   * look that finds nothing costs less than to go through all that is held at each change.
    */
   function lookAt(at: number): void {
     if (closing.signal.aborted || at >= (timer?.at ?? Infinity)) return;
@@ -88,7 +88,7 @@ export function createRevocationWatch<Handle>(
     timer = { at, ...schedule(Math.max(0, at - now()), look) };
   }
 
-  function rest(): void {
+  function cancelLook(): void {
     timer?.cancel();
     timer = undefined;
   }
@@ -126,7 +126,7 @@ export function createRevocationWatch<Handle>(
       }
       if (answer.kind === "notRevoked") answeredNow(entry, askedAt);
     } catch {
-      // Closed, or as good as no answer: it stays due.
+      // Closed, or as good as no answer: it is asked again after the interval.
     }
     entry.isAsked = false;
     entry.dueAt = Math.max(entry.dueAt, now() + intervalMs);
@@ -160,7 +160,7 @@ export function createRevocationWatch<Handle>(
         handles.delete(mine);
         if (handles.size > 0 || held.get(question.key) !== own) return;
         held.delete(question.key);
-        if (held.size === 0) rest();
+        if (held.size === 0) cancelLook();
       };
     },
     get size() {
@@ -173,7 +173,7 @@ export function createRevocationWatch<Handle>(
     },
     close() {
       closing.abort();
-      rest();
+      cancelLook();
       held.clear();
     },
   };

@@ -28,11 +28,10 @@ export interface RefreshedCacheOptions<V> extends CacheOptions<V> {
 
 /** A cache whose entries are refreshed ahead of their end for as long as they are used. */
 export function createRefreshedCache<V>(options: RefreshedCacheOptions<V>): RefreshedCache<V> {
-  const { maxRefreshes, coolDownMs, onFault } = options;
+  const { maxEntries, now, maxRefreshes, coolDownMs, onFault } = options;
   const cache = createCache(options);
   // Keys that wait for a refresh or have one under way, and keys that had one a short while ago.
   const begun = new Set<string>();
-  const { maxEntries, now } = options;
   const rested = createCache<true>({ maxEntries, maxBytes: Infinity, sizeOf: () => 0, now });
   const limit = pLimit(maxRefreshes);
 

@@ -78,8 +78,8 @@ const MAX_ROUNDS = 3;
 const MAX_REFRESHES = 8;
 const COOL_DOWN_MS = 5000;
 
-/** A refresh, for which nobody waits. */
-const NOBODY: Caller = { signal: new AbortController().signal, dueAt: Infinity };
+/** A refresh: whoever asks for the verdict is answered at once, as long as it is there in time. */
+const AHEAD: Caller = { signal: new AbortController().signal, dueAt: -Infinity };
 
 const UNSTEADY = undecided(
   "TRUST_UNAVAILABLE",
@@ -95,8 +95,8 @@ export function createVerify(options: VerifyOptions): Verify {
     maxBytes: options.maxBytes,
     sizeOf: bytesOf,
     now,
-    // Nobody is answered by it any more, and when its image comes again, it is judged anew.
-    onEvicted: (cacheKey) => holds.release(cacheKey),
+    // It answers nobody any more; when its image comes again, it is judged anew and watched again.
+    onEvicted: holds.release,
     maxRefreshes: MAX_REFRESHES,
     coolDownMs: COOL_DOWN_MS,
     onFault: options.onFault,
@@ -141,7 +141,7 @@ export function createVerify(options: VerifyOptions): Verify {
   function cached(known: KnownKey, ground: Ground, digest: Digest): Outcome | undefined {
     const verdict = verdicts.get(ground.cacheKeyOf(digest), async () => {
       if (!grounds.isInForce(known, ground)) return;
-      onRefresh((await begin(known, ground, digest, undefined, NOBODY).result).kind);
+      onRefresh((await begin(known, ground, digest, undefined, AHEAD).result).kind);
     });
     const { epoch } = ground.snapshot;
     return verdict === undefined ? undefined : { verdict, digest, epoch, cache: "hit" };
@@ -200,7 +200,7 @@ export function createVerify(options: VerifyOptions): Verify {
   };
 }
 
-/** What is watched for verdicts: let go of when a verdict is reached anew, forgotten, made room for others, or has outlived its life. */
+/** What is watched for verdicts: let go of when a verdict is verified anew, is forgotten, makes room for others, or has outlived its life. */
 function createHolds(now: () => number) {
   const held = new Map<string, { readonly release: () => void; readonly until: number }>();
   const release = (cacheKey: string): void => {

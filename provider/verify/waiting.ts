@@ -20,7 +20,7 @@ export interface Waiting {
 export interface Caller {
   /** Aborts when nobody waits for the answer any more, at `dueAt` at the latest. */
   readonly signal: AbortSignal;
-  /** When the answer has to be there, in monotonic milliseconds. */
+  /** When the answer has to be there, in monotonic milliseconds; -Infinity where it is made ahead of those who will ask. */
   readonly dueAt: number;
 }
 

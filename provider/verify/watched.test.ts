@@ -62,7 +62,7 @@ test("what verdicts rested on is let go of when they have outlived their lives",
   assert.equal(held.size, 1);
 });
 
-test("what verdicts rested on is let go of when they made room for others, and watched again when they are reached anew", async () => {
+test("what verdicts rested on is let go of when they make room for others, and watched again when they are reached anew", async () => {
   const { ask, calls, held } = setUp({ maxVerdicts: 4 });
   const images = Array.from({ length: 40 }, (_, index) => `r.io/a${index}@${D1}`);
   for (const image of images) await ask(image);

@@ -116,8 +116,13 @@ const LIMITS = {
 export function createWorld({
   keepTag = true,
   maxVerdicts = 1000,
+  verifiedMs = 300_000,
   ...limits
-}: Partial<typeof LIMITS> & { readonly keepTag?: boolean; readonly maxVerdicts?: number } = {}) {
+}: Partial<typeof LIMITS> & {
+  readonly keepTag?: boolean;
+  readonly maxVerdicts?: number;
+  readonly verifiedMs?: number;
+} = {}) {
   const time = createTime();
   const policies = new Map<string, TrustSnapshot | "never">([
     ["default", snapshot("default", "e1")],
@@ -188,7 +193,7 @@ export function createWorld({
     },
     notation: () => parts.notation(),
     limits: { ...LIMITS, ...limits },
-    lives: { verifiedMs: 300_000, rejectedMs: 30_000, tagMs: 5000 },
+    lives: { verifiedMs, rejectedMs: 30_000, tagMs: 5000 },
     cache: { maxVerdicts, maxBytes: 1_000_000, maxTags: 1000 },
     keepTag,
     watch: { hold: (...about) => parts.hold(...about), intervalMs: 60_000 },

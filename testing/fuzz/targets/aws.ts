@@ -152,7 +152,7 @@ function saidOf(input: Uint8Array): Said | undefined {
   if (members === undefined) return undefined;
   const { asks, status, type, body } = members;
   return {
-    asks: String(asks),
+    asks: typeof asks === "string" ? asks : "nothing",
     status: sendableStatus(status),
     type: typeof type === "string" && /^[ -~]*$/.test(type) ? type : undefined,
     body: typeof body === "string" ? body : JSON.stringify(body ?? null),

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCredentials, type CredentialsEvent } from "../../../provider/aws/credentials.ts";
+import {
+  createCredentials,
+  type Credentials,
+  type CredentialsEvent,
+} from "../../../provider/aws/credentials.ts";
 import type { AwsEnvironment } from "../../../provider/aws/environment.ts";
 import { isFailure, type AwsFailure } from "../../../provider/aws/failure.ts";
 import type { AwsCredentials } from "../../../provider/aws/keys.ts";
@@ -45,34 +49,34 @@ const SOURCES = new Map<unknown, (tokenFile: string) => AwsEnvironment>([
 const kindOf = ({ failure, sentence }: AwsFailure): string =>
   `${failure} ${sentence.replaceAll(/\d+/g, "…").slice(0, 80)}`;
 
-/** @param secret what the token file holds */
-function assertFailure({ sentence, words = "" }: AwsFailure, secret: string): void {
+/** One line each, without the token. @param token what the token file holds */
+function assertFailure({ sentence, words = "" }: AwsFailure, token: string): void {
   assertWords(sentence, 200);
   if (words !== "") assertWords(words, 400);
-  const said = `${sentence} ${words}`;
-  // What the other side repeats of it is not ours to know.
-  const isOurs = secret.length >= 24 && !replies.next.body.includes(secret);
-  assert.ok(!isOurs || !said.includes(secret), "the token is repeated");
+  // A short one is not seen to be a token where the other side repeats it, and an ARN is left as it is.
+  if (!/^[A-Za-z0-9+/=_.-]{36,}$/.test(token) || replies.next.body.includes("arn:")) return;
+  assert.ok(!`${sentence} ${words}`.includes(token), "the token is repeated");
 }
 
-/** They are of the answer, whole, and fit to sign with. */
+/** They are whole and of the answer; whom AWS takes the provider for is then a text, or a failure that may be said. */
 async function assertCredentials(
-  lent: AwsCredentials,
-  identity: () => Promise<string | AwsFailure>,
-) {
-  assert.ok(replies.next.status < 300, String(replies.next.status));
-  const { accessKeyId, secretAccessKey, sessionToken } = lent;
-  for (const member of [accessKeyId, secretAccessKey, sessionToken ?? "none"]) {
+  { accessKeyId, secretAccessKey, sessionToken }: AwsCredentials,
+  credentials: Credentials,
+  token: string,
+): Promise<void> {
+  const { status, body } = replies.next;
+  assert.ok(status < 300, String(status));
+  // With escapes, CDATA or comments in it, a member is not read as it is written.
+  const isVerbatim = !/[\\&]|<[!?]/.test(body);
+  const optional = sessionToken === undefined ? [] : [sessionToken];
+  for (const member of [accessKeyId, secretAccessKey, ...optional]) {
     assert.equal(typeof member, "string");
     assert.notEqual(member, "");
-    const isPlain = /^[0-9A-Za-z]+$/.test(member);
-    assert.ok(
-      !isPlain || member === "none" || replies.next.body.includes(member),
-      "not of the answer",
-    );
+    const isPlain = isVerbatim && /^[0-9A-Za-z]+$/.test(member);
+    if (isPlain) assert.ok(body.includes(member), "not of the answer");
   }
-  const who = await identity();
-  if (isFailure(who)) assertFailure(who, secretAccessKey);
+  const who = await credentials.identity(never);
+  if (isFailure(who)) assertFailure(who, token);
 }
 
 /**
@@ -131,7 +135,7 @@ export const target: Target = {
       headers: { "content-type": from === "podIdentity" ? "application/json" : "text/xml" },
       body: text,
     };
-    const secret = String(token);
+    const secret = typeof token === "string" ? token : "";
     await using directory = await mkdtempDisposable(join(tmpdir(), "fuzz-"));
     const tokenFile = join(directory.path, "token");
     await writeFile(tokenFile, secret);
@@ -152,9 +156,8 @@ export const target: Target = {
       observe: (event) => events.push(event),
     });
     try {
-      const identity = async (): Promise<string | AwsFailure> => await credentials.identity(never);
       if (from === "identity") {
-        const who = await identity();
+        const who = await credentials.identity(never);
         if (isFailure(who)) {
           assertFailure(who, secret);
           return `identity ${kindOf(who)}`;
@@ -172,7 +175,7 @@ export const target: Target = {
       assert.equal(outcome, "ok");
       const state = credentials.states().at(-1);
       assert.ok(state?.leftMs !== undefined && state.leftMs > 0, "they have no life");
-      await assertCredentials(lent, identity);
+      await assertCredentials(lent, credentials, secret);
       return `${String(from)} lent`;
     } finally {
       credentials.close();
