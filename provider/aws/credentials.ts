@@ -76,8 +76,8 @@ export interface CredentialsState extends RenewedState {
 /** Roles in use at once; a configuration names a few. */
 const MAX_ROLES = 1000;
 
-/** Life of credentials that come from a file and do not say: it may be written anew. Milliseconds. */
-const FILE_LIFE_MS = 300_000;
+/** Life of credentials that do not say, of a file that may be written anew or of an answer without an end. Milliseconds. */
+const UNSAID_LIFE_MS = 300_000;
 
 /** Nothing is loaded, read or called before the first question. @see docs/reliability.md, F-15 and F-16 */
 export function createCredentials(options: CredentialsOptions): Credentials {
@@ -97,6 +97,25 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     const partition = partitionOfArn(roleArn ?? "");
     if (own !== undefined && (partition ?? partitionOf(own)) === partitionOf(own)) return own;
     return partition?.defaultRegion ?? "us-east-1";
+  };
+
+  /** What one of the SDK's providers gives, without what only the SDK needs. */
+  const lend = async (
+    provide: () => Promise<SdkCredentials>,
+    attempt: Parameters<typeof failureOf>[1],
+  ): Promise<Lent<AwsCredentials> | AwsFailure> => {
+    try {
+      const { accessKeyId, secretAccessKey, sessionToken, expiration } = await provide();
+      const value = {
+        accessKeyId,
+        secretAccessKey,
+        ...(sessionToken !== undefined && { sessionToken }),
+      };
+      return { value, expiresAt: expiration?.getTime() ?? options.wallNow() + UNSAID_LIFE_MS };
+    } catch (error) {
+      if (error instanceof Error && error.name === "CredentialsProviderError") return NOBODY;
+      return failureOf(error, attempt);
+    }
   };
 
   const fetchOwn = async (deadline: AbortSignal): Promise<Lent<AwsCredentials> | AwsFailure> => {
@@ -134,14 +153,11 @@ export function createCredentials(options: CredentialsOptions): Credentials {
           ignoreCache: true,
           logger: options.sdk.logger,
         });
-        const lent = await lend(provide, {
+        return lend(provide, {
           service: "STS",
           action: "sts:AssumeRole",
           remedy: "to the credentials of the profile",
         });
-        return isFailure(lent) || lent.expiresAt !== undefined
-          ? lent
-          : { ...lent, expiresAt: options.wallNow() + FILE_LIFE_MS };
       }
       case "instanceMetadata": {
         const { fromInstanceMetadata } = await import("@aws-sdk/credential-providers");
@@ -265,25 +281,6 @@ const noToken = (kind: string): AwsFailure => ({
 
 interface SdkCredentials extends AwsCredentials {
   readonly expiration?: Date;
-}
-
-/** What one of the SDK's providers gives, without what only the SDK needs. */
-async function lend(
-  provide: () => Promise<SdkCredentials>,
-  attempt: Parameters<typeof failureOf>[1],
-): Promise<Lent<AwsCredentials> | AwsFailure> {
-  try {
-    const { accessKeyId, secretAccessKey, sessionToken, expiration } = await provide();
-    const value = {
-      accessKeyId,
-      secretAccessKey,
-      ...(sessionToken !== undefined && { sessionToken }),
-    };
-    return { value, expiresAt: expiration?.getTime() };
-  } catch (error) {
-    if (error instanceof Error && error.name === "CredentialsProviderError") return NOBODY;
-    return failureOf(error, attempt);
-  }
 }
 
 /** What the SDK's providers say of profiles and instances that have nothing; their own words hold paths. */
