@@ -173,6 +173,32 @@ test("who lets go late does not let go of what others hold since", () => {
   assert.equal(watch.size, 1);
 });
 
+test("T-13 an answer that comes after a question was let go of and held anew counts for who holds it then", async () => {
+  const answer = Promise.withResolvers<{ answer: SignerAnswer; askedAt: number }>();
+  const { time, told, watch } = fixture({ ask: async () => await answer.promise });
+  const first = watch.hold(question("a"), "one", 0);
+  await time.pass(MINUTE);
+  first?.();
+  watch.hold(question("a"), "two", 0);
+  answer.resolve({ answer: REVOKED, askedAt: MINUTE });
+  await setImmediate();
+  assert.deepEqual(told, ["revoked a: two"]);
+  assert.equal(watch.size, 0);
+});
+
+test("a question that is let go of because it is unknown is not asked any more", async () => {
+  const releases: ((() => void) | undefined)[] = [];
+  const { time, asked, signer, watch } = fixture({
+    intervalMs: MINUTE,
+    maxAgeMs: MINUTE,
+    onUnknown: () => releases[0]?.(),
+  });
+  signer.answer = UNKNOWN;
+  releases.push(watch.hold(question("a"), "one", 0));
+  await time.pass(10 * MINUTE);
+  assert.deepEqual([asked, watch.size], [[], 0]);
+});
+
 test("more questions than may be held are refused, and one that is held already is not more", () => {
   const { watch } = fixture({ maxQuestions: 2 });
   assert.ok(watch.hold(question("a"), "one", 0));

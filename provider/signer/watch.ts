@@ -99,6 +99,8 @@ export function createRevocationWatch<Handle>(
     let first: Held<Handle> | undefined;
     for (const entry of held.values()) {
       if (!entry.isTold && time >= entry.answeredAt + maxAgeMs) tell(entry);
+      // Who is told may let go of it.
+      if (held.get(entry.question.key) !== entry) continue;
       if (!entry.isAsked && entry.dueAt <= (first?.dueAt ?? time)) first = entry;
     }
     if (first !== undefined && time >= nextAt) {
@@ -120,11 +122,13 @@ export function createRevocationWatch<Handle>(
     try {
       const { answer, askedAt } = await options.ask(entry.question, closing.signal);
       if (closing.signal.aborted) return;
-      if (answer.kind === "revoked" && held.get(entry.question.key) === entry) {
+      // Who let go of it and holds it anew meanwhile is answered as well.
+      const current = held.get(entry.question.key);
+      if (current !== undefined && answer.kind === "revoked") {
         held.delete(entry.question.key);
-        options.onRevoked([...entry.handles.values()], entry.question, answer);
+        options.onRevoked([...current.handles.values()], entry.question, answer);
       }
-      if (answer.kind === "notRevoked") answeredNow(entry, askedAt);
+      if (current !== undefined && answer.kind === "notRevoked") answeredNow(current, askedAt);
     } catch {
       // Closed, or as good as no answer: it is asked again after the interval.
     }
@@ -134,7 +138,7 @@ export function createRevocationWatch<Handle>(
   }
 
   function answeredNow(entry: Held<Handle>, askedAt: number): void {
-    entry.answeredAt = askedAt;
+    entry.answeredAt = Math.max(entry.answeredAt, askedAt);
     entry.isTold = false;
     entry.dueAt = Math.max(entry.dueAt, askedAt + intervalMs);
   }
