@@ -195,7 +195,9 @@ const verification = z.strictObject({
   }),
   concurrency: count(1, 1000)
     .default(32)
-    .describe("Images of one registry that are verified at once; the others wait their turn."),
+    .describe(
+      "Images of one registry that are verified at once; the others wait their turn. Well above `notation.concurrency`: what nobody waits for any more keeps its place until there is a run for it.",
+    ),
   maxSignatures: count(1, 100).default(10).describe("Signatures of one image that are looked at."),
   maxEnvelope: size({
     least: "1KiB",
@@ -227,7 +229,11 @@ const cache = z.strictObject({
     fallback: "5s",
     meaning: "How long a moved tag may go unseen.",
   }),
-  maxVerdicts: count(1, 10_000_000).default(20_000).describe("Verdicts kept."),
+  maxVerdicts: count(1, 10_000_000)
+    .default(20_000)
+    .describe(
+      "Verdicts kept. To go through all of them, once in their life, takes 16 ms, and half a second of a million.",
+    ),
   maxVerdictBytes: size({
     least: "64KiB",
     most: "16GiB",

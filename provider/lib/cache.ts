@@ -2,7 +2,7 @@ import QuickLRU from "quick-lru";
 
 /** Bounds of a cache. */
 export interface CacheOptions<V> {
-  /** Never more; the half of them that was used last is kept whatever comes. At least 1. */
+  /** Never more. At least 1. */
   readonly maxEntries: number;
   readonly maxBytes: number;
   /** Bytes that an entry is counted as. */
@@ -42,6 +42,9 @@ interface Entry<V> {
 /**
  * A least-recently-used cache that is bounded in entries and in bytes, whose ages are measured on the given clock. What has expired and
  * nobody asks for leaves with the first entry that is set when twice the longest life has passed since it was set, or before.
+ *
+ * The half of the entries that was used last is safe from the bound on entries. Of the bound on bytes it is not: among the newer
+ * generation quick-lru knows only when an entry came into it.
  *
  * quick-lru keeps two generations: it may hold twice its `maxSize`, less one, which is why it is given half. Its own
  * ages use the wall clock and are not used. Its eviction hook also tells of an old value whose key was set again; a
