@@ -5,6 +5,8 @@ export interface ByDue<T> {
   add(value: T, due: number): Dated<T>;
   /** The first of those that are due then or later. */
   from(due: number): Dated<T> | undefined;
+  /** Those that are due then or later, but earlier than `until`. */
+  between(due: number, until: number): readonly Dated<T>[];
   /** The last of those that are due earlier. */
   before(due: number): Dated<T> | undefined;
 }
@@ -69,6 +71,7 @@ export function createByDue<T>(): ByDue<T> {
       return item;
     },
     from: (due) => items[rankOf(due, 0)],
+    between: (due, until) => items.slice(rankOf(due, 0), rankOf(until, 0)),
     before: (due) => items[rankOf(due, 0) - 1],
   };
 }

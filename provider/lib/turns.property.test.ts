@@ -3,23 +3,24 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { until, type Until } from "../../testing/verify/demand.ts";
 import { settle } from "../../testing/verify/world.ts";
-import { createTurns, type TakeTurn, type TurnOptions } from "./turns.ts";
+import { createTurns, type Demand, type TakeTurn, type TurnOptions } from "./turns.ts";
 
 /** Turns as simply as they can be said: whoever is to be called is looked for among all, each time. */
 function createPlainTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTurn {
   interface Waiter {
-    readonly dueAt: () => number;
+    readonly demand: Demand;
     readonly call: (turn: "begin" | "full") => void;
   }
   const queue = new Set<Waiter>();
   let running = 0;
   let usualMs = 0;
   let wasAhead = false;
-  const isAhead = ({ dueAt }: Waiter): boolean => dueAt() === -Infinity;
-  const ranks = (waiter: Waiter): readonly [number, number] => {
-    const due = waiter.dueAt();
+  const enough = (): number => now() + usualMs * 2;
+  const isAhead = ({ demand }: Waiter): boolean => demand.dueAt(enough()) === -Infinity;
+  const ranks = ({ demand }: Waiter): readonly [number, number] => {
+    const due = demand.dueAt(enough());
     if (due === Infinity) return [2, 0];
-    return due >= now() + usualMs * 2 ? [0, due] : [1, -due];
+    return due >= enough() ? [0, due] : [1, -due];
   };
   const sorted = (): readonly Waiter[] =>
     [...queue].toSorted((one, other) => {
@@ -47,7 +48,7 @@ function createPlainTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTu
   return async (work, { signal, demand }) => {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<"begin" | "full">();
-    const waiter = { dueAt: () => demand.dueAt(), call: resolve };
+    const waiter = { demand, call: resolve };
     signal.addEventListener("abort", () => queue.delete(waiter) && reject(signal.reason));
     queue.add(waiter);
     if (running < concurrency) call(first(), "begin");

@@ -139,6 +139,28 @@ test("of one more than may wait the least urgent is full, not the newest", async
   assert.deepEqual(begun, ["running", "soon", "later"]);
 });
 
+test("what several wait for is as urgent as the first of them who has time enough, also when it becomes short of time while it waits", async () => {
+  const { clock, begin, begun, ends, endAll } = setUp();
+  const first = begin("first", until(10_000));
+  await settle();
+  clock.now = 800;
+  ends.get("first")?.();
+  await first;
+  const done = [
+    begin("running", until(10_000)),
+    begin("short", until(990)),
+    begin("popular", until(1005, 1100, 5000)),
+    begin("later", until(1400)),
+  ];
+  await settle();
+  clock.now = 830;
+  ends.get("running")?.();
+  await settle();
+  assert.deepEqual(begun, ["first", "running", "popular"]);
+  await endAll();
+  await Promise.all(done);
+});
+
 test("of those who have too little time whoever has the least is full", async () => {
   const { clock, begin, begun, ends, endAll } = setUp({ maxWaiting: 2 });
   const first = begin("first", until(10_000));
@@ -209,7 +231,7 @@ test("one more where thousands wait asks until when of nobody else, and who has 
   const waiting = Array.from({ length: 2000 }, (_, index) => until(1000 + index));
   const done = [
     begin("running"),
-    ...waiting.map((demand) => begin(String(demand.dueAt()), demand)),
+    ...waiting.map((demand) => begin(String(demand.dueAt(0)), demand)),
   ];
   for (const demand of waiting) demand.asked = 0;
   const [late, soon] = [until(5000), until(50)];

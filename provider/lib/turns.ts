@@ -10,14 +10,15 @@ export interface TurnOptions {
   readonly now: () => number;
 }
 
-/** Until when somebody waits for a result. It changes as people come and go. */
+/** Those who wait for a result, each until a deadline. They come and go. */
 export interface Demand {
   /**
-   * In monotonic milliseconds; Infinity while nobody waits, -Infinity for what is made ahead of those who will ask: it has up to
-   * every second turn.
+   * The deadline that counts, in monotonic milliseconds: the earliest that is not before `enough`, or else the latest. A result for
+   * which people come again and again would otherwise always be as short of time as the first of them. Infinity while nobody waits,
+   * -Infinity for what is made ahead of those who will ask: it has up to every second turn.
    */
-  dueAt(): number;
-  /** Calls back after each change. @returns stops that */
+  dueAt(enough: number): number;
+  /** Calls back when somebody has come or gone. @returns stops that */
   watch(onChange: () => void): () => void;
 }
 
@@ -46,8 +47,12 @@ export type TakeTurn = <T>(
   patience: Patience,
 ) => Promise<T | "full">;
 
-/** Called once, unless the time was over before. */
-type Call = (turn: "begin" | "full") => void;
+/** Work that waits for its turn. */
+interface Waiter {
+  readonly demand: Demand;
+  /** Called once, unless the time was over before. */
+  readonly call: (turn: "begin" | "full") => void;
+}
 
 /** How much of the time that work took of late becomes the newest piece's. */
 const WEIGHT = 1 / 8;
@@ -63,10 +68,11 @@ const MARGIN = 2;
  * those who were always answered at once would wait among all the others; nor may it keep these from their turns.
  */
 export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): TakeTurn {
-  const queue = createByDue<Call>();
+  const queue = createByDue<Waiter>();
   let running = 0;
   let usualMs = 0;
   let wasAhead = false;
+  let lookedTo = -Infinity;
 
   /** Who is due then or later has time enough. */
   const enough = (): number => now() + usualMs * MARGIN;
@@ -76,19 +82,31 @@ export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): Take
     return last && queue.from(last.due);
   };
 
+  /** Whoever has become short of time since it was last looked may be waited for by somebody else who has more. */
+  const lookAgain = (due: number): void => {
+    for (const waiter of queue.between(lookedTo, due)) {
+      const next = waiter.value.demand.dueAt(due);
+      if (next !== waiter.due) waiter.move(next);
+    }
+    lookedTo = due;
+  };
+
   /** What is made ahead, now and then; the earliest of whoever has time enough, the latest of the others, the oldest of whoever is gone. */
   const mostUrgent = () => {
     const first = queue.from(-Infinity);
     wasAhead = first?.due === -Infinity && !wasAhead;
     if (wasAhead) return first;
     const due = enough();
+    lookAgain(due);
     const next = queue.from(due);
     return next === undefined || next.due === Infinity ? (latestBefore(due) ?? next) : next;
   };
   /** The other end of that order; of equals the oldest all the same. */
   const leastUrgent = () => {
+    const due = enough();
+    lookAgain(due);
     const first = queue.from(-Number.MAX_VALUE);
-    const isShort = first !== undefined && first.due < enough();
+    const isShort = first !== undefined && first.due < due;
     return queue.from(Infinity) ?? (isShort ? first : latestBefore(Infinity));
   };
 
@@ -98,20 +116,23 @@ export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): Take
     if (next === undefined) return;
     next.remove();
     running += 1;
-    next.value("begin");
+    next.value.call("begin");
   };
   const makeRoom = (): void => {
     if (queue.size <= maxWaiting) return;
     const last = leastUrgent();
     last?.remove();
-    last?.value("full");
+    last?.value.call("full");
   };
 
   async function turnOf({ signal, demand }: Patience): Promise<"begin" | "full"> {
     signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<"begin" | "full">();
-    const waiter = queue.add(resolve, demand.dueAt());
-    const stopWatching = demand.watch(() => waiter.move(demand.dueAt()));
+    const { promise, resolve: call, reject } = Promise.withResolvers<"begin" | "full">();
+    const waiter = queue.add({ demand, call }, demand.dueAt(enough()));
+    const stopWatching = demand.watch(() => {
+      const due = demand.dueAt(enough());
+      if (due !== waiter.due) waiter.move(due);
+    });
     const leave = (): void => {
       waiter.remove();
       reject(signal.reason);

@@ -6,7 +6,7 @@ import type { Caller } from "./waiting.ts";
 export interface Demands {
   /** @returns to be called when the caller does not wait any more */
   join(cacheKey: string, caller: Pick<Caller, "dueAt">): () => void;
-  /** When the first of those who wait for a verdict has to be answered. */
+  /** All who wait for a verdict. */
   of(cacheKey: string): Demand;
 }
 
@@ -18,31 +18,48 @@ interface Asked {
 /** Remembers of each verdict those who wait for it, as long as there are any. */
 export function createDemands(): Demands {
   const asked = new Map<string, Asked>();
-  const earliest = (cacheKey: string): number =>
-    asked.get(cacheKey)?.callers.from(-Infinity)?.due ?? Infinity;
 
-  /** Does something to what is asked; tells whoever watches when that changed how urgent it is. */
-  function change<T>(cacheKey: string, make: (entry: Asked) => T): T {
+  function enter(cacheKey: string): Asked {
     const entry = asked.get(cacheKey) ?? { callers: createByDue(), watchers: new Set() };
     asked.set(cacheKey, entry);
-    const before = earliest(cacheKey);
-    const made = make(entry);
-    if (earliest(cacheKey) !== before) for (const onChange of entry.watchers) onChange();
-    if (entry.callers.size === 0 && entry.watchers.size === 0) asked.delete(cacheKey);
-    return made;
+    return entry;
   }
+  /** Forgets what nobody waits for and nobody watches. */
+  function leave(cacheKey: string, { callers, watchers }: Asked): void {
+    if (callers.size === 0 && watchers.size === 0) asked.delete(cacheKey);
+  }
+  const tell = ({ watchers }: Asked): void => {
+    for (const onChange of watchers) onChange();
+  };
 
   return {
     join(cacheKey, { dueAt }) {
-      const item = change(cacheKey, ({ callers }) => callers.add(undefined, dueAt));
-      return () => change(cacheKey, () => item.remove());
+      const entry = enter(cacheKey);
+      const caller = entry.callers.add(undefined, dueAt);
+      tell(entry);
+      return () => {
+        caller.remove();
+        tell(entry);
+        leave(cacheKey, entry);
+      };
     },
     of: (cacheKey) => ({
-      dueAt: () => earliest(cacheKey),
+      dueAt(enough) {
+        const { callers } = asked.get(cacheKey) ?? NOBODY;
+        const first = callers.from(-Infinity);
+        if (first === undefined || first.due === -Infinity) return first?.due ?? Infinity;
+        return (callers.from(enough) ?? callers.before(Infinity) ?? first).due;
+      },
       watch(onChange) {
-        change(cacheKey, ({ watchers }) => watchers.add(onChange));
-        return () => void change(cacheKey, ({ watchers }) => watchers.delete(onChange));
+        const entry = enter(cacheKey);
+        entry.watchers.add(onChange);
+        return () => {
+          entry.watchers.delete(onChange);
+          leave(cacheKey, entry);
+        };
       },
     }),
   };
 }
+
+const NOBODY: Pick<Asked, "callers"> = { callers: createByDue() };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createRandom } from "../../testing/fuzz/random.ts";
 import { createWorld, D1, never, PASSED, settle, codeOf } from "../../testing/verify/world.ts";
 import { createTurns, NOBODY_WAITS } from "../lib/turns.ts";
 import { undecided } from "../verdict/verdict.ts";
@@ -23,8 +24,17 @@ const maxWaitingOf = (shape: Shape): number => 4 * capacityOf(shape);
 
 const HOT = `r.io/hot@${D1}`;
 
+interface LoadOptions {
+  /** Life of a verdict. */
+  readonly verifiedMs?: number;
+  readonly judgeMs?: () => number;
+}
+
 /** A world in which Notation takes its time, and whoever asks for how many new images at each step. */
-function createLoad(shape: Shape = NARROW, verifiedMs = 300_000) {
+function createLoad(
+  shape: Shape = NARROW,
+  { verifiedMs = 300_000, judgeMs = () => JUDGE_MS }: LoadOptions = {},
+) {
   const { runs, concurrency } = shape;
   const maxWaiting = maxWaitingOf(shape);
   const world = createWorld({ concurrency, maxWaiting, verifiedMs });
@@ -32,7 +42,7 @@ function createLoad(shape: Shape = NARROW, verifiedMs = 300_000) {
   const { verifier, time, parts } = world;
   const judged = new Map<string, number>();
   const judgeSlowly = async (): Promise<typeof PASSED> => {
-    await new Promise<void>((resolve) => time.schedule(JUDGE_MS, resolve));
+    await new Promise<void>((resolve) => time.schedule(judgeMs(), resolve));
     return PASSED;
   };
   parts.judge = async ({ repository: { repository }, demand = NOBODY_WAITS }, signal) => {
@@ -63,7 +73,7 @@ function createLoad(shape: Shape = NARROW, verifiedMs = 300_000) {
   const run = async (ms: number, perSecond: number): Promise<void> => {
     for (let at = 0; at < ms; at += STEP_MS) await step((perSecond * STEP_MS) / 1000);
   };
-  return { ...world, run, ask, hot, cold, peak, judged, asked: () => asked };
+  return { ...world, run, step, ask, hot, cold, peak, judged, asked: () => asked };
 }
 
 const of = (decisions: readonly Decision[], code: string): readonly Decision[] =>
@@ -121,7 +131,7 @@ for (const { name, ...shape } of shapes) {
 
 test("T-74 L-4 what is cached and asked for again and again does not run out while there are ten times more new images than can be judged", async () => {
   const [shape, lifeMs] = [{ runs: 2, concurrency: 8 }, 8000];
-  const { run, hot, cold, judged } = createLoad(shape, lifeMs);
+  const { run, hot, cold, judged } = createLoad(shape, { verifiedMs: lifeMs });
   await run(1000, 0);
   hot.length = 0;
   await run(3 * lifeMs, 10 * capacityOf(shape));
@@ -131,6 +141,30 @@ test("T-74 L-4 what is cached and asked for again and again does not run out whi
   const verified = of(cold, "verified");
   assert.ok(verified.length > 0.9 * possible, `${verified.length} of ${possible} in time`);
 });
+
+for (const runs of [1, 4]) {
+  for (const times of [2, 10]) {
+    test(`L-4 images that are asked for again and again are decided soon among ${times} times more than can be judged, ${runs} at a time`, async () => {
+      const shape = { runs, concurrency: 32 };
+      const random = createRandom(7);
+      // Where every run takes as long as the next, only those are ever served that came at certain moments.
+      const { step, ask } = createLoad(shape, {
+        judgeMs: () => JUDGE_MS * (0.6 + random.below(80) / 100),
+      });
+      const answers = Array.from({ length: 8 }, (): Decision[] => []);
+      for (let at = 0; at < 14_000; at += STEP_MS) {
+        for (const [index, own] of answers.entries()) {
+          const isAsked = at >= 3000 + index * 1000 && random.oneIn(10);
+          if (isAsked && of(own, "verified").length === 0)
+            void ask(`r.io/popular-${index}@${D1}`, own);
+        }
+        await step((times * capacityOf(shape) * STEP_MS) / 1000);
+      }
+      const decided = answers.filter((own) => of(own, "verified").length > 0);
+      assert.ok(decided.length > 6, `${decided.length} of ${answers.length}`);
+    });
+  }
+}
 
 test("F-36 what was too late for its caller is judged all the same, and answers the retry", async () => {
   const { verifier, run, time, calls } = createLoad();

@@ -5,25 +5,25 @@ export interface Until extends Demand {
   /** How often it was asked until when. */
   asked: number;
   readonly watchers: ReadonlySet<() => void>;
-  change(other: number): void;
+  change(...others: readonly number[]): void;
 }
 
-/** @param due monotonic milliseconds; Infinity for nobody */
-export function until(due: number): Until {
+/** @param dues monotonic milliseconds of one or several, in ascending order; Infinity for nobody */
+export function until(...dues: readonly number[]): Until {
   const watchers = new Set<() => void>();
   return {
     asked: 0,
     watchers,
-    dueAt() {
+    dueAt(enough) {
       this.asked += 1;
-      return due;
+      return dues.find((due) => due >= enough) ?? dues.at(-1) ?? Infinity;
     },
     watch(onChange) {
       watchers.add(onChange);
       return () => void watchers.delete(onChange);
     },
-    change(other) {
-      due = other;
+    change(...others) {
+      dues = others;
       for (const onChange of watchers) onChange();
     },
   };
