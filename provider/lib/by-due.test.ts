@@ -40,6 +40,12 @@ test("whatever is added, moved and removed, twice as well, the neighbours of eve
       for (const at of [-Infinity, -5, -1, 0, 0.5, 5, 6, Infinity]) {
         assert.equal(list.from(at)?.value, sorted.find((item) => item.due >= at)?.value);
         assert.equal(list.before(at)?.value, sorted.findLast((item) => item.due < at)?.value);
+        for (const until of [-1, 0.5, 5, Infinity]) {
+          assert.deepEqual(
+            list.between(at, until).map(({ value }) => value),
+            sorted.filter((item) => item.due >= at && item.due < until).map(({ value }) => value),
+          );
+        }
       }
     }),
   );

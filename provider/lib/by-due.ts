@@ -61,7 +61,7 @@ export function createByDue<T>(): ByDue<T> {
         due,
         age: (added += 1),
         move(other) {
-          if (!remove(item)) return;
+          if (other === item.due || !remove(item)) return;
           item.due = other;
           insert(item);
         },

@@ -29,6 +29,14 @@ function setUp(options: Partial<TurnOptions> = {}) {
         }),
       { signal, demand },
     );
+  /** Has one piece of work take so many milliseconds. Its eighth is what work took of late then. */
+  const workTakes = async (ms: number): Promise<void> => {
+    const first = begin("first", until(10_000));
+    await settle();
+    clock.now += ms;
+    ends.get("first")?.();
+    await first;
+  };
   /** Ends what was begun last, after so many milliseconds, until nothing is left. */
   const endAll = async (ms = 0): Promise<void> => {
     for (let index = 0; ; index += 1) {
@@ -39,7 +47,7 @@ function setUp(options: Partial<TurnOptions> = {}) {
       ends.get(name)?.();
     }
   };
-  return { clock, take, begin, begun, ends, endAll };
+  return { clock, take, begin, begun, ends, workTakes, endAll };
 }
 
 test("the earliest deadline comes first, of equals the oldest, and whoever is gone last", async () => {
@@ -58,12 +66,8 @@ test("the earliest deadline comes first, of equals the oldest, and whoever is go
 });
 
 test("whoever has less than twice the time that work took of late comes after those who have more, the latest deadline first", async () => {
-  const { clock, begin, begun, ends, endAll } = setUp();
-  const first = begin("first", until(10_000));
-  await settle();
-  clock.now = 800;
-  ends.get("first")?.();
-  await first;
+  const { begin, begun, workTakes, endAll } = setUp();
+  await workTakes(800);
   // Work took some 90 ms of late, and twice as much has to be left.
   const done = [
     begin("running", until(10_000)),
@@ -140,12 +144,8 @@ test("of one more than may wait the least urgent is full, not the newest", async
 });
 
 test("what several wait for is as urgent as the first of them who has time enough, also when it becomes short of time while it waits", async () => {
-  const { clock, begin, begun, ends, endAll } = setUp();
-  const first = begin("first", until(10_000));
-  await settle();
-  clock.now = 800;
-  ends.get("first")?.();
-  await first;
+  const { clock, begin, begun, ends, workTakes, endAll } = setUp();
+  await workTakes(800);
   const done = [
     begin("running", until(10_000)),
     begin("short", until(990)),
@@ -162,12 +162,8 @@ test("what several wait for is as urgent as the first of them who has time enoug
 });
 
 test("of those who have too little time whoever has the least is full", async () => {
-  const { clock, begin, begun, ends, endAll } = setUp({ maxWaiting: 2 });
-  const first = begin("first", until(10_000));
-  await settle();
-  clock.now = 800;
-  ends.get("first")?.();
-  await first;
+  const { begin, begun, workTakes, endAll } = setUp({ maxWaiting: 2 });
+  await workTakes(800);
   const done = [
     begin("running", until(10_000)),
     begin("short", until(940)),
@@ -197,12 +193,8 @@ test("work whose time is over before its turn is never begun, and holds no place
 });
 
 test("a turn in which nothing was done says nothing of how long work takes", async () => {
-  const { clock, begin, begun, ends, endAll, take } = setUp();
-  const first = begin("first", until(10_000));
-  await settle();
-  clock.now = 800;
-  ends.get("first")?.();
-  await first;
+  const { take, begin, begun, workTakes, endAll } = setUp();
+  await workTakes(800);
   for (let count = 0; count < 100; count += 1) {
     await take(async (turn) => turn.pass(), { signal: never, demand: until(10_000) });
   }

@@ -84,10 +84,7 @@ export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): Take
 
   /** Whoever has become short of time since it was last looked may be waited for by somebody else who has more. */
   const lookAgain = (due: number): void => {
-    for (const waiter of queue.between(lookedTo, due)) {
-      const next = waiter.value.demand.dueAt(due);
-      if (next !== waiter.due) waiter.move(next);
-    }
+    for (const waiter of queue.between(lookedTo, due)) waiter.move(waiter.value.demand.dueAt(due));
     lookedTo = due;
   };
 
@@ -129,10 +126,7 @@ export function createTurns({ concurrency, maxWaiting, now }: TurnOptions): Take
     signal.throwIfAborted();
     const { promise, resolve: call, reject } = Promise.withResolvers<"begin" | "full">();
     const waiter = queue.add({ demand, call }, demand.dueAt(enough()));
-    const stopWatching = demand.watch(() => {
-      const due = demand.dueAt(enough());
-      if (due !== waiter.due) waiter.move(due);
-    });
+    const stopWatching = demand.watch(() => waiter.move(demand.dueAt(enough())));
     const leave = (): void => {
       waiter.remove();
       reject(signal.reason);

@@ -98,9 +98,11 @@ export function createRevocationWatch<Handle>(
     const time = now();
     let first: Held<Handle> | undefined;
     for (const entry of held.values()) {
-      if (!entry.isTold && time >= entry.answeredAt + maxAgeMs) tell(entry);
-      // Who is told may let go of it.
-      if (held.get(entry.question.key) !== entry) continue;
+      if (!entry.isTold && time >= entry.answeredAt + maxAgeMs) {
+        tell(entry);
+        // Who is told may let go of it.
+        if (held.get(entry.question.key) !== entry) continue;
+      }
       if (!entry.isAsked && entry.dueAt <= (first?.dueAt ?? time)) first = entry;
     }
     if (first !== undefined && time >= nextAt) {
