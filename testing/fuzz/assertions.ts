@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { AwsFailure } from "../../provider/aws/failure.ts";
 import { FAILURE_REASONS, REJECT_REASONS } from "../../provider/verdict/reasons.ts";
 import { SENTENCE_BYTES, type Refusal } from "../../provider/verdict/verdict.ts";
 
@@ -23,6 +24,23 @@ export function assertWords(text: string, bytes?: number): void {
   assertLine(text, bytes);
   assert.doesNotMatch(text, /\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b/);
 }
+
+/**
+ * What AWS or its SDK failed at may be told: a sentence, and words that are longer.
+ * @returns what a search is told of it, without what differs from input to input
+ */
+export function assertFailure({ failure, sentence, words }: AwsFailure): string {
+  assertWords(sentence);
+  if (words !== undefined) assertWords(words, 400);
+  return `${failure} ${withoutForeign(sentence)}`;
+}
+
+/** A sentence of ours about an answer of AWS, without the foreign part. */
+export const withoutForeign = (sentence: string): string =>
+  sentence
+    .replace(/answered .*/, "answered …")
+    .replaceAll(/\d+/g, "…")
+    .slice(0, 80);
 
 /** A refusal with a code of its own kind's list, a sentence that may stand in an answer, and nothing else. */
 export function assertRefusal(refusal: Refusal): void {

@@ -30,7 +30,11 @@ export async function startReplies(): Promise<{ readonly url: string; next: Repl
 export const sendableStatus = (value: unknown): number =>
   typeof value === "number" && Number.isInteger(value) && value >= 200 && value < 600 ? value : 200;
 
-/** The members of a JSON object; undefined for other bytes. */
+/** The text of a body that an input gives as text or as the document in it. */
+export const bodyOf = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value ?? null);
+
+/** The members of a JSON object or array; undefined for other bytes. */
 export function membersOf(input: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(input).toString());

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createEcrApi } from "../../../provider/aws/ecr-api.ts";
-import { isFailure, type AwsFailure } from "../../../provider/aws/failure.ts";
+import { isFailure } from "../../../provider/aws/failure.ts";
 import { createSdk } from "../../../provider/aws/sdk.ts";
 import { createSigningStatus } from "../../../provider/aws/signing-status.ts";
 import { digestOf } from "../../../provider/image/digest.ts";
@@ -9,9 +9,9 @@ import { createAsk } from "../../../provider/signer/ask.ts";
 import { createSignerClients } from "../../../provider/signer/client.ts";
 import { wordsOf } from "../../../provider/signer/decide.ts";
 import type { SignerQuestion } from "../../../provider/signer/question.ts";
-import { assertLine, assertWords } from "../assertions.ts";
+import { assertFailure, assertLine, assertWords, withoutForeign } from "../assertions.ts";
 import { json } from "../form.ts";
-import { membersOf, startReplies, sendableStatus } from "../replies.ts";
+import { bodyOf, membersOf, sendableStatus, startReplies } from "../replies.ts";
 import type { Target } from "../target.ts";
 
 /** What AWS answers, whatever it is asked; members of other types are as if they were not there. */
@@ -96,7 +96,7 @@ function listOf(body: string): unknown {
 async function askForToken({ body }: Said): Promise<string> {
   using api = createEcrApi(ecr);
   const token = await api.token(CALLER, never);
-  if (isFailure(token)) return failed(token);
+  if (isFailure(token)) return assertFailure(token);
   assert.match(token.value, /^[!-~]{1,12288}$/);
   const { authorizationData } = JSON.parse(body);
   const text = Buffer.from(authorizationData[0].authorizationToken, "base64").toString("latin1");
@@ -124,7 +124,7 @@ async function askForStatus(): Promise<string> {
       assert.equal(typeof status.profile, "string");
       break;
     case "unknown":
-      return failed(status.why);
+      return assertFailure(status.why);
   }
   return status.kind;
 }
@@ -135,18 +135,6 @@ const QUESTIONS = new Map([
   ["status", askForStatus],
 ]);
 
-function failed({ failure, sentence, words }: AwsFailure): string {
-  assertWords(sentence);
-  if (words !== undefined) assertWords(words, 400);
-  return `${failure} ${withoutForeign(sentence)}`;
-}
-
-const withoutForeign = (sentence: string): string =>
-  sentence
-    .replace(/answered .*/, "answered …")
-    .replaceAll(/\d+/g, "…")
-    .slice(0, 80);
-
 function saidOf(input: Uint8Array): Said | undefined {
   const members = membersOf(input);
   if (members === undefined) return undefined;
@@ -155,7 +143,7 @@ function saidOf(input: Uint8Array): Said | undefined {
     asks: typeof asks === "string" ? asks : "nothing",
     status: sendableStatus(status),
     type: typeof type === "string" && /^[ -~]*$/.test(type) ? type : undefined,
-    body: typeof body === "string" ? body : JSON.stringify(body ?? null),
+    body: bodyOf(body),
   };
 }
 

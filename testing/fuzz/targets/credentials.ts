@@ -11,9 +11,9 @@ import type { AwsEnvironment } from "../../../provider/aws/environment.ts";
 import { isFailure, type AwsFailure } from "../../../provider/aws/failure.ts";
 import type { AwsCredentials } from "../../../provider/aws/keys.ts";
 import { createSdk } from "../../../provider/aws/sdk.ts";
-import { assertWords } from "../assertions.ts";
+import { assertFailure } from "../assertions.ts";
 import { json } from "../form.ts";
-import { membersOf, sendableStatus, startReplies } from "../replies.ts";
+import { bodyOf, membersOf, sendableStatus, startReplies } from "../replies.ts";
 import type { Target } from "../target.ts";
 
 const replies = await startReplies();
@@ -48,21 +48,17 @@ const SOURCES = new Map<unknown, (tokenFile: string) => AwsEnvironment>([
   ["identity", () => OWN],
 ]);
 
-/** What is left of a sentence when what differs from input to input is taken out. */
-const kindOf = ({ failure, sentence }: AwsFailure): string =>
-  `${failure} ${sentence.replaceAll(/\d+/g, "…").slice(0, 80)}`;
-
-/** One line each, without the token and without our own key. @param token what the token file holds */
-function assertFailure({ sentence, words = "" }: AwsFailure, token: string): void {
-  assertWords(sentence, 200);
-  if (words !== "") assertWords(words, 400);
-  const said = `${sentence} ${words}`;
+/** It may be told, without the token and without our own key. @param token what the token file holds */
+function assertNoSecret(failure: AwsFailure, token: string): string {
+  const kind = assertFailure(failure);
+  const said = `${failure.sentence} ${failure.words ?? ""}`;
   // An ARN is left as it is, whatever stands in it.
-  if (replies.next.body.includes("arn:")) return;
+  if (replies.next.body.includes("arn:")) return kind;
   assert.ok(!said.includes(String(OWN.secretAccessKey)), "the key is repeated");
   // A shorter one is not seen to be a token where the other side repeats it; of a longer one not all would have room.
   const [start] = /^[A-Za-z0-9+/=_.-]{36}/.exec(token) ?? [];
   assert.ok(start === undefined || !said.includes(start), "the token is repeated");
+  return kind;
 }
 
 /** They are whole and of the answer; whom AWS takes the provider for is then a text, or a failure that may be said. */
@@ -83,7 +79,7 @@ async function assertCredentials(
     if (isPlain) assert.ok(body.includes(member), "not of the answer");
   }
   const who = await credentials.identity(never);
-  if (isFailure(who)) assertFailure(who, token);
+  if (isFailure(who)) assertNoSecret(who, token);
 }
 
 /**
@@ -136,7 +132,7 @@ export const target: Target = {
     const { from, status, body, token } = membersOf(input) ?? {};
     const environmentOf = SOURCES.get(from);
     if (environmentOf === undefined) return "nobody";
-    const text = typeof body === "string" ? body : JSON.stringify(body ?? null);
+    const text = bodyOf(body);
     replies.next = {
       status: sendableStatus(status),
       headers: { "content-type": from === "podIdentity" ? "application/json" : "text/xml" },
@@ -165,10 +161,7 @@ export const target: Target = {
     try {
       if (from === "identity") {
         const who = await credentials.identity(never);
-        if (isFailure(who)) {
-          assertFailure(who, secret);
-          return `identity ${kindOf(who)}`;
-        }
+        if (isFailure(who)) return `identity ${assertNoSecret(who, secret)}`;
         const isVerbatim = !/[&]|<[!?]/.test(text);
         assert.ok(!isVerbatim || text.includes(who), "nobody that STS named");
         return "identity";
@@ -177,9 +170,8 @@ export const target: Target = {
       const lent = await credentials.current(asked, never);
       const { outcome, failure } = events.at(-1) ?? {};
       if (isFailure(lent)) {
-        assertFailure(lent, secret);
         assert.deepEqual([outcome, failure], [lent.failure, lent]);
-        return `${String(from)} ${kindOf(lent)}`;
+        return `${String(from)} ${assertNoSecret(lent, secret)}`;
       }
       assert.equal(outcome, "ok");
       const state = credentials.states().find(({ role }) => role === asked);
